@@ -1,0 +1,115 @@
+#pragma once
+
+// What a server still owes: every request that was sent to it and not yet answered, in order, and
+// the transaction status of its last ReadyForQuery. Answers the one question that a pooler lives by:
+// may this server be given to another client?
+// PostgreSQL's manual: "Message Flow": "Extended Query", "Pipelining", "COPY Operations", "Function Call".
+//
+// The traps that this class knows, each as PostgreSQL's backend does it:
+// - An error in Parse, Bind, Describe, Execute or Close makes the server skip everything up to the next
+//   Sync, Query and FunctionCall messages included; these are never answered. An error in Query,
+//   FunctionCall or Sync skips nothing. Where no Sync was sent yet, what the client sends up to its
+//   Sync is skipped too.
+// - While a COPY FROM STDIN takes data, Sync and Flush are ignored and never answered: those sent after the
+//   COPY's Query or Execute and before its CopyDone or CopyFail owe nothing. CopyDone and CopyFail are
+//   not answered themselves, and are ignored outside of a COPY.
+// - Query can hold several statements, so several CommandCompletes and several COPYs belong to it.
+// - Notices, notifications and parameter changes may come at any time and answer nothing.
+//
+// Pure bookkeeping: no I/O, no clock. One byte for each request under way; allocates only when more than
+// fifteen are under way. A reply that no request explains is a desync: the server must be closed.
+// Not thread-safe.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace pgweir::protocol {
+
+/// Requests that change what a server owes.
+enum class request : std::uint8_t {
+    query,          ///< Q
+    function_call,  ///< F
+    sync,           ///< S
+    parse,          ///< P
+    bind,           ///< B
+    describe,       ///< D
+    execute,        ///< E
+    close,          ///< C
+    flush,          ///< H
+    copy_data,      ///< d
+    copy_end,       ///< c or f
+};
+
+/// The request that a message of this type from a client is; none for Terminate, for answers to
+/// authentication, and for types that do not exist.
+std::optional<request> request_of(char type) noexcept;
+
+/// On whose behalf a request was sent: replies to the pooler's own are not the client's to see.
+enum class origin : std::uint8_t { client, pooler };
+
+/// Status byte of ReadyForQuery.
+enum class transaction_status : char {
+    idle = 'I',
+    in_transaction = 'T',
+    failed = 'E',
+};
+
+class pipeline {
+public:
+    enum class verdict : std::uint8_t {
+        forward,  ///< belongs to a request of the client, or to nobody in particular
+        own,      ///< belongs to a request of the pooler's own
+        desync,   ///< no request explains it: the stream cannot be trusted any more
+    };
+
+    /// Notes a request, in the order in which it goes to the server.
+    void sent(request what, origin whose = origin::client);
+
+    /// Notes a message of the server's, by its type; ReadyForQuery ('Z') goes to `ready`. For types of
+    /// messages that exist only before or at log-in (K, R, v) the verdict is desync.
+    verdict reply(char type);
+
+    /// Notes ReadyForQuery. A status byte other than I, T or E is a desync.
+    verdict ready(char status);
+
+    /// Nothing is owed, no COPY waits for data, and the server is not skipping to a Sync.
+    bool settled() const noexcept;
+
+    /// Settled, and the last ReadyForQuery said idle: another client may have the server.
+    bool releasable() const noexcept { return settled() && status_ == transaction_status::idle; }
+
+    /// What the last ReadyForQuery said; idle before the first one.
+    transaction_status status() const noexcept { return status_; }
+
+    /// The server waits for copy data from the client, and no CopyDone or CopyFail was sent yet.
+    bool copy_in_open() const noexcept { return copy_ == copy_state::in_open; }
+
+    /// Requests of extended query were sent that no Sync follows yet: the server will say
+    /// ReadyForQuery only when one is sent.
+    bool needs_sync() const noexcept;
+
+    /// ReadyForQuery messages that are owed (an upper bound while a COPY FROM STDIN has not begun).
+    std::size_t ready_owed() const noexcept;
+
+    /// True if the oldest unanswered request is the pooler's own.
+    bool own_next() const noexcept;
+
+private:
+    enum class copy_state : std::uint8_t {
+        none,
+        in_open,   ///< CopyInResponse seen, CopyDone/CopyFail not sent yet
+        in_ended,  ///< CopyInResponse seen, CopyDone/CopyFail sent, not completed yet
+        out,       ///< CopyOutResponse seen
+        both,      ///< CopyBothResponse seen (streaming replication)
+    };
+
+    std::string owed_;      // one byte a request, oldest first, from head_ on
+    std::size_t head_ = 0;  // index of the oldest
+    copy_state copy_ = copy_state::none;
+    bool skipping_ = false;  // an error came and no Sync was sent yet: what is sent is skipped
+    transaction_status status_ = transaction_status::idle;
+};
+
+}  // namespace pgweir::protocol
