@@ -1,0 +1,76 @@
+#pragma once
+
+// Our log-in at a server: answers its authentication requests from what is known of the user. No
+// I/O. PostgreSQL's manual: "Start-up", "SASL Authentication".
+//
+// Once SASL has begun, AuthenticationOk is believed only after the server has proved with its
+// signature that it knows the secret, too: one that leaves this out is not the server. Requests out
+// of order, and a second one after the first was answered, fail. The password and keys are wiped
+// with the object. Not thread-safe; one object is one log-in.
+
+#include "auth/scram.hpp"
+#include "base/secret.hpp"
+#include "protocol/message.hpp"
+
+#include <optional>
+#include <string>
+
+namespace pgweir::auth {
+
+struct server_credentials {
+    std::string user;
+    secret password;  // plain or md5; a SCRAM secret cannot log in; empty: none known
+    std::optional<scram_keys> keys;  // of a client that logged in with SCRAM
+};
+
+class server_auth {
+public:
+    enum class step : unsigned char {
+        send_and_wait,  ///< send what is in `out` (it may be nothing) and hand in the next 'R'
+                        ///< message
+        done,           ///< authenticated: parameters and ReadyForQuery follow
+        failed,         ///< close the connection; see why()
+    };
+
+    /// The cache may be nullptr, and otherwise outlives this object.
+    server_auth(
+        server_credentials credentials,
+        scram_client_cache* cache,
+        std::string nonce = make_scram_nonce()
+    );
+
+    /// Takes an 'R' message of the server's.
+    step on_request(const protocol::authentication_request& request, std::string& out);
+
+    /// What failed, for the log and for the clients that wait, without any secret.
+    const std::string& why() const noexcept { return why_; }
+
+private:
+    enum class state : unsigned char {
+        begun,          ///< nothing asked yet
+        answered,       ///< password sent
+        sasl_first,     ///< client-first-message sent
+        sasl_final,     ///< client-final-message sent
+        sasl_verified,  ///< the server has proved itself
+        over,
+    };
+
+    step on_ok();
+    step on_cleartext(std::string& out);
+    step on_md5(const protocol::authentication_request& request, std::string& out);
+    step on_sasl(const protocol::authentication_request& request, std::string& out);
+    step on_sasl_continue(const protocol::authentication_request& request, std::string& out);
+    step on_sasl_final(const protocol::authentication_request& request);
+    step out_of_order(const protocol::authentication_request& request);
+    step no_password();
+    step fail(std::string why);
+
+    server_credentials credentials_;
+    scram_client_cache* cache_;
+    std::string nonce_;
+    std::optional<scram_client> scram_;
+    std::string why_;
+    state state_ = state::begun;
+};
+
+}  // namespace pgweir::auth
