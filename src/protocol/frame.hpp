@@ -51,6 +51,9 @@ public:
         const type_set& whole, std::uint32_t whole_limit, std::uint32_t length_limit
     ) noexcept;
 
+    /// From the next message on, these types are handed out whole. The set must outlive the scanner.
+    void set_whole(const type_set& whole) noexcept { whole_ = &whole; }
+
     /// Hands in the next chunk, which must stay valid until `next` has returned `end` or `malformed`.
     /// REQUIRES: the chunk before it is used up.
     void feed(std::string_view chunk) noexcept;
