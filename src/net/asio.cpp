@@ -1,0 +1,3 @@
+// Asio is compiled once, here.
+
+#include <boost/asio/impl/src.hpp>

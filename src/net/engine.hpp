@@ -1,0 +1,31 @@
+#pragma once
+
+// Where streams come from. One engine for each loop, used on the loop's thread only.
+
+#include "net/stream.hpp"
+
+#include <memory>
+#include <string_view>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace pgweir::net {
+
+class engine {
+public:
+    virtual ~engine() = default;
+
+    /// Takes over a connected socket, which becomes the engine's to close, and delivers its bytes
+    /// to the handler from the next turn of the loop on.
+    virtual stream_ptr adopt(int socket, stream_handler& handler) = 0;
+
+    /// Its name as in `io_engine`.
+    virtual std::string_view name() const noexcept = 0;
+};
+
+/// The engine on epoll. Throws std::system_error if the system refuses what it needs.
+std::unique_ptr<engine> make_epoll_engine(boost::asio::io_context& context);
+
+}  // namespace pgweir::net

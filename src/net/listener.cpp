@@ -1,0 +1,190 @@
+#include "net/listener.hpp"
+
+#include "base/log.hpp"
+#include "net/connector.hpp"
+#include "net/loop.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <fmt/format.h>
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace pgweir::net {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+/// How long to wait when the system has no descriptor left for a new connection.
+constexpr std::chrono::milliseconds retry_after{100};
+
+template <typename Protocol>
+class acceptor final : public listener {
+public:
+    acceptor(loop& owner, callback accepted)
+        : socket_(owner.context()), timer_(owner.context()), accepted_(std::move(accepted)) {}
+
+    ~acceptor() override {
+        error_code ignored;
+        socket_.close(ignored);
+        if (!path_.empty()) {
+            ::unlink(path_.c_str());
+        }
+    }
+
+    std::string name() const override { return name_; }
+
+    void open(const typename Protocol::endpoint& endpoint, int backlog, error_code& ec) {
+        socket_.open(endpoint.protocol(), ec);
+        if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
+            if (!ec) {
+                socket_.set_option(asio::socket_base::reuse_address(true), ec);
+            }
+            if (!ec && endpoint.address().is_v6()) {
+                socket_.set_option(asio::ip::v6_only(true), ec);
+            }
+        }
+        if (!ec) {
+            socket_.bind(endpoint, ec);
+        }
+        if (!ec) {
+            socket_.listen(backlog, ec);
+        }
+    }
+
+    void run(std::string name, std::string path) {
+        name_ = std::move(name);
+        path_ = std::move(path);
+        accept();
+    }
+
+private:
+    void accept() {
+        socket_.async_accept([this](error_code ec, typename Protocol::socket connection) {
+            if (ec == asio::error::operation_aborted) {
+                return;
+            }
+            if (!ec) {
+                accepted_(connection.release());
+                return accept();
+            }
+            log::warning("cannot accept a connection on {}: {}", name_, ec.message());
+            timer_.expires_after(retry_after);
+            timer_.async_wait([this](error_code aborted) {
+                if (!aborted) {
+                    accept();
+                }
+            });
+        });
+    }
+
+    typename Protocol::acceptor socket_;
+    asio::steady_timer timer_;
+    callback accepted_;
+    std::string name_;
+    std::string path_;
+};
+
+failure cannot_listen(const std::string& where, const error_code& ec) {
+    std::string hint;
+    if (ec == asio::error::address_in_use) {
+        hint = ": another program listens there already; stop it or set another listen_port";
+    } else if (ec == asio::error::access_denied) {
+        hint = ": ports below 1024 and foreign directories need more rights";
+    }
+    return {fmt::format("cannot listen on {}: {}{}", where, ec.message(), hint)};
+}
+
+/// A socket file that nobody answers on is left over from a process that was killed.
+bool remove_stale(const std::string& path) {
+    asio::io_context context;
+    asio::local::stream_protocol::socket probe(context);
+    error_code ec;
+    probe.connect(asio::local::stream_protocol::endpoint(path), ec);
+    if (ec == asio::error::connection_refused) {
+        ::unlink(path.c_str());
+        return true;
+    }
+    return ec == boost::system::errc::no_such_file_or_directory;
+}
+
+}  // namespace
+
+result<std::unique_ptr<listener>> listener::tcp(
+    loop& owner, const std::string& address, int port, int backlog, callback accepted
+) {
+    using asio::ip::tcp;
+    const std::string where = fmt::format("{}:{}", address, port);
+    const auto port_number = static_cast<unsigned short>(port);
+    error_code ec;
+    tcp::endpoint endpoint(tcp::v4(), port_number);
+    if (address != "*") {
+        tcp::resolver resolver(owner.context());
+        const auto found =
+            resolver.resolve(address, std::to_string(port), asio::ip::resolver_base::passive, ec);
+        if (ec) {
+            return cannot_listen(where, ec);
+        }
+        endpoint = found.begin()->endpoint();
+    }
+    auto made = std::make_unique<acceptor<tcp>>(owner, std::move(accepted));
+    made->open(endpoint, backlog, ec);
+    if (ec) {
+        return cannot_listen(where, ec);
+    }
+    made->run(where, {});
+    return std::unique_ptr<listener>(std::move(made));
+}
+
+result<std::unique_ptr<listener>> listener::local(
+    loop& owner, const local_options& options, int backlog, callback accepted
+) {
+    using protocol = asio::local::stream_protocol;
+    const std::string path = local_path({options.directory, options.port});
+    const bool abstract = path[0] == '@';
+    std::string bind_path = path;
+    if (abstract) {
+        bind_path[0] = '\0';
+    }
+    error_code ec;
+    protocol::endpoint endpoint;
+    try {
+        endpoint = protocol::endpoint(bind_path);
+    } catch (const boost::system::system_error& e) {
+        return cannot_listen(path, e.code());
+    }
+    if (!abstract && !remove_stale(path)) {
+        return cannot_listen(path, asio::error::address_in_use);
+    }
+    auto made = std::make_unique<acceptor<protocol>>(owner, std::move(accepted));
+    made->open(endpoint, backlog, ec);
+    if (ec) {
+        return cannot_listen(path, ec);
+    }
+    if (!abstract) {
+        if (!options.group.empty()) {
+            const ::group* entry = ::getgrnam(options.group.c_str());
+            if (entry == nullptr ||
+                ::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) != 0) {
+                return failure{fmt::format(
+                    "cannot give the socket {} to group \"{}\" (unix_socket_group)",
+                    path,
+                    options.group
+                )};
+            }
+        }
+        ::chmod(path.c_str(), static_cast<mode_t>(options.mode));
+    }
+    made->run(path, abstract ? std::string() : path);
+    return std::unique_ptr<listener>(std::move(made));
+}
+
+}  // namespace pgweir::net

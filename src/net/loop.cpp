@@ -1,0 +1,59 @@
+#include "net/loop.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace pgweir::net {
+
+namespace asio = boost::asio;
+
+struct loop::wheel_timer {
+    explicit wheel_timer(asio::io_context& context) : timer(context) {}
+
+    asio::steady_timer timer;
+};
+
+loop::loop()
+    : context_(std::make_unique<asio::io_context>(1)),
+      wheel_(now()),
+      timer_(std::make_unique<wheel_timer>(*context_)),
+      engine_(make_epoll_engine(*context_)) {}
+
+loop::~loop() = default;
+
+void loop::run() {
+    const auto work = asio::make_work_guard(*context_);
+    context_->run();
+}
+
+void loop::stop() noexcept {
+    context_->stop();
+}
+
+void loop::post(std::function<void()> task) {
+    asio::post(*context_, std::move(task));
+}
+
+void loop::set(deadline& entry, steady_time at) {
+    if (wheel_.set(entry, at)) {
+        arm();
+    }
+}
+
+void loop::arm() {
+    const auto next = wheel_.next();
+    if (!next) {
+        return;
+    }
+    timer_->timer.expires_at(*next);
+    timer_->timer.async_wait([this](boost::system::error_code ec) {
+        if (!ec) {
+            wheel_.advance(now());
+            arm();
+        }
+    });
+}
+
+}  // namespace pgweir::net

@@ -1,0 +1,45 @@
+#include "net/socket_options.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace pgweir::net {
+
+namespace {
+
+void set(int socket, int level, int name, int value) noexcept {
+    ::setsockopt(socket, level, name, &value, sizeof value);
+}
+
+}  // namespace
+
+void apply(const socket_options& options, int socket) noexcept {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain == AF_UNIX) {
+        return;
+    }
+    set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (options.keepalive) {
+        set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+        if (options.keepcnt > 0) {
+            set(socket, IPPROTO_TCP, TCP_KEEPCNT, options.keepcnt);
+        }
+        if (options.keepidle > 0) {
+            set(socket, IPPROTO_TCP, TCP_KEEPIDLE, options.keepidle);
+        }
+        if (options.keepintvl > 0) {
+            set(socket, IPPROTO_TCP, TCP_KEEPINTVL, options.keepintvl);
+        }
+    }
+    if (options.user_timeout > 0) {
+        set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout);
+    }
+    if (options.socket_buffer > 0) {
+        set(socket, SOL_SOCKET, SO_SNDBUF, options.socket_buffer);
+        set(socket, SOL_SOCKET, SO_RCVBUF, options.socket_buffer);
+    }
+}
+
+}  // namespace pgweir::net

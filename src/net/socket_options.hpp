@@ -1,0 +1,22 @@
+#pragma once
+
+// What is set on every TCP connection, on both sides.
+
+namespace pgweir::net {
+
+/// PgBouncer's settings tcp_*; 0 leaves the system's default. Times in seconds, but
+/// tcp_user_timeout in ms.
+struct socket_options {
+    bool keepalive = true;
+    int keepcnt = 0;
+    int keepidle = 0;
+    int keepintvl = 0;
+    int socket_buffer = 0;
+    int user_timeout = 0;
+};
+
+/// Applies them, and TCP_NODELAY, to a TCP socket; does nothing to a local one. An option that the
+/// system refuses is left out: a connection without keepalive is better than none.
+void apply(const socket_options& options, int socket) noexcept;
+
+}  // namespace pgweir::net
