@@ -6,15 +6,18 @@
 //
 // The scanner looks at five bytes of each message. A message whose type is in the `whole` set is
 // handed out complete; any other only by its header, while its body goes by unread, however large.
-// What the scanner cannot hand out yet, the first bytes of a header or of a whole message that ends in
-// a later chunk, it keeps in a buffer of its own: these bytes must not be forwarded by the caller with
-// the chunk that they came in, but are forwarded as `raw()` when their event is reported.
+// What the scanner cannot hand out yet, the first bytes of a header or of a whole message that ends
+// in a later chunk, it keeps in a buffer of its own: these bytes must not be forwarded by the
+// caller with the chunk that they came in, but are forwarded as `raw()` when their event is
+// reported.
 //
 // Reports each byte exactly once: the concatenation of what the caller may forward (see `raw` and
-// `passed`) is the stream itself, for every way in which the stream is cut into chunks.
-// Allocates only when a message is cut by the end of a chunk. Not thread-safe.
+// `position`) is the stream itself, for every way in which the stream is cut into chunks.
+// Allocates only when a message is cut by the end of a chunk, and gives that memory back when the
+// message has been handed out. Not thread-safe. A scanner may be moved only between two chunks.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -33,6 +36,7 @@ struct type_set {
             has[static_cast<unsigned char>(type)] = true;
         }
     }
+
     constexpr bool contains(char type) const { return has[static_cast<unsigned char>(type)]; }
 };
 
@@ -42,23 +46,26 @@ public:
         end,        ///< the chunk is used up
         header,     ///< a message begins whose body will not be looked at
         message,    ///< a whole message
-        malformed,  ///< a length below 4, or above the limit: final, no byte is interpreted after it
+        malformed,  ///< a length below 4, or above the limit: final, no byte is interpreted after
+                    ///< it
     };
 
-    /// `whole` must outlive the scanner. A message of that set with a body above `whole_limit` bytes,
-    /// and any message with a length field above `length_limit`, is malformed.
+    /// `whole` must outlive the scanner. A message of that set with a body above `whole_limit`
+    /// bytes, and any message with a length field above `length_limit`, is malformed.
     frame_scanner(
         const type_set& whole, std::uint32_t whole_limit, std::uint32_t length_limit
     ) noexcept;
 
-    /// From the next message on, these types are handed out whole. The set must outlive the scanner.
+    /// From the next message on, these types are handed out whole. The set must outlive the
+    /// scanner.
     void set_whole(const type_set& whole) noexcept { whole_ = &whole; }
 
-    /// Hands in the next chunk, which must stay valid until `next` has returned `end` or `malformed`.
-    /// REQUIRES: the chunk before it is used up.
+    /// Hands in the next chunk, which must stay valid until `next` has returned `end` or
+    /// `malformed`. REQUIRES: the chunk before it is used up.
     void feed(std::string_view chunk) noexcept;
 
-    /// The next thing in the chunk. The views below are valid until the next call of `next` or `feed`.
+    /// The next thing in the chunk. The views below are valid until the next call of `next` or
+    /// `feed`.
     event next();
 
     /// Type of the message of the last event.
@@ -70,42 +77,130 @@ public:
     /// The whole body. Only after event::message.
     std::string_view body() const noexcept { return body_; }
 
-    /// The bytes of the message that this event covers: the whole message, or the five header bytes.
+    /// The bytes of the message that this event covers: the whole message, or the five header
+    /// bytes.
     std::string_view raw() const noexcept { return raw_; }
 
-    /// False if `raw` lies in the scanner's own buffer because the message was cut by a chunk's end. Such a
-    /// message starts before the chunk; what follows it in the chunk begins at `position()`.
+    /// False if `raw` lies in the scanner's own buffer because the message was cut by a chunk's
+    /// end. Such a message starts before the chunk; what follows it in the chunk begins at
+    /// `position()`.
     bool raw_in_chunk() const noexcept { return raw_in_chunk_; }
 
-    /// Offset in the chunk just behind `raw()`: for event::message the next message starts there, for
-    /// event::header the body does. At event::end: where the bytes begin that the scanner has kept
-    /// (the chunk's size if it kept none), so that a caller forwards the chunk up to there.
+    /// Offset in the chunk just behind `raw()`: for event::message the next message starts there,
+    /// for event::header the body does. At event::end: where the bytes begin that the scanner has
+    /// kept (the chunk's size if it kept none), so that a caller forwards the chunk up to there. At
+    /// event::malformed: where the bad message begins (0 if it began before the chunk).
     std::size_t position() const noexcept { return position_; }
 
     /// True between messages: nothing kept, and no body still to come.
-    bool at_boundary() const noexcept { return body_left_ == 0 && kept_.empty(); }
+    bool at_boundary() const noexcept { return body_left_ == 0 && kept() == 0 && !failed_; }
 
-    /// True while a message that was reported by its header has body bytes still to come. The header
-    /// was reported, so the receiver of the forwarded bytes is in the middle of a message.
+    /// True while a message that was reported by its header has body bytes still to come. The
+    /// header was reported, so the receiver of the forwarded bytes is in the middle of a message.
     bool in_body() const noexcept { return body_left_ != 0; }
 
     /// Bytes kept of a message that is not reported yet.
-    std::size_t kept() const noexcept { return kept_.size(); }
+    std::size_t kept() const noexcept { return kept_reported_ ? 0 : kept_.size(); }
 
 private:
+    /// Reads type and length at `at`. False if the length is out of bounds.
+    bool read_header(const char* at) noexcept;
+    event header_read(std::string_view raw, bool in_chunk) noexcept;
+    event message_read(std::string_view raw, bool in_chunk) noexcept;
+    event fail(std::size_t message_begin) noexcept;
+
+    // Out of line: what only happens at the edge of a chunk.
+    event keep_rest();
+    event next_of_kept();
+    event finish_kept();
+    event stay_at(std::size_t position) noexcept;
+    bool take(std::size_t wanted);  // true if kept_ has the wanted size now
+
+    // Fixed after construction.
     const type_set* whole_;
     std::uint32_t whole_limit_;
     std::uint32_t length_limit_;
+
     std::uint32_t body_left_ = 0;
     std::uint32_t body_length_ = 0;
     char type_ = 0;
     bool raw_in_chunk_ = true;
     bool failed_ = false;
+    bool kept_reported_ =
+        false;  // kept_ was handed out by the last event and goes with the next call
     std::size_t position_ = 0;
-    std::string_view chunk_;
+    std::string_view chunk_;  // ends at position_ once the chunk is used up
     std::string_view raw_;
     std::string_view body_;
     std::string kept_;
 };
+
+// `next` is the hottest loop of the program, so that it is inlined into its callers.
+
+inline void frame_scanner::feed(std::string_view chunk) noexcept {
+    chunk_ = chunk;
+    position_ = 0;
+}
+
+inline bool frame_scanner::read_header(const char* at) noexcept {
+    const auto byte = [at](int index) {
+        return std::uint32_t{static_cast<unsigned char>(at[index])};
+    };
+    type_ = at[0];
+    const std::uint32_t length = byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4);
+    body_length_ = length - 4;
+    return length >= 4 && length <= length_limit_ &&
+           (body_length_ <= whole_limit_ || !whole_->contains(type_));
+}
+
+inline frame_scanner::event frame_scanner::header_read(
+    std::string_view raw, bool in_chunk
+) noexcept {
+    raw_ = raw;
+    raw_in_chunk_ = in_chunk;
+    body_left_ = body_length_;
+    return event::header;
+}
+
+inline frame_scanner::event frame_scanner::message_read(
+    std::string_view raw, bool in_chunk
+) noexcept {
+    raw_ = raw;
+    raw_in_chunk_ = in_chunk;
+    body_ = {raw.data() + header_size, body_length_};
+    return event::message;
+}
+
+inline frame_scanner::event frame_scanner::next() {
+    if (failed_ || !kept_.empty()) {
+        return next_of_kept();
+    }
+    std::size_t left = chunk_.size() - position_;
+    if (body_left_ >= left) {
+        body_left_ -= static_cast<std::uint32_t>(left);
+        position_ = chunk_.size();
+        return event::end;
+    }
+    position_ += body_left_;
+    left -= body_left_;
+    body_left_ = 0;
+    if (left < header_size) {
+        return keep_rest();
+    }
+    const char* begin = chunk_.data() + position_;
+    if (!read_header(begin)) {
+        return fail(position_);
+    }
+    if (!whole_->contains(type_)) {
+        position_ += header_size;
+        return header_read({begin, header_size}, true);
+    }
+    const std::size_t size = header_size + body_length_;
+    if (left < size) {
+        return keep_rest();
+    }
+    position_ += size;
+    return message_read({begin, size}, true);
+}
 
 }  // namespace pgweir::protocol

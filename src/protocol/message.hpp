@@ -1,7 +1,7 @@
 #pragma once
 
-// Writing messages, and reading the few whose contents matter. Readers take a body (without type and length)
-// and never read past it; what does not fit the format is reported, never guessed.
+// Writing messages, and reading the few whose contents matter. Readers take a body (without type
+// and length) and never read past it; what does not fit the format is reported, never guessed.
 // PostgreSQL's manual: "Message Formats" and "Error and Notice Message Fields".
 
 #include "base/error.hpp"
@@ -28,7 +28,9 @@ public:
     message_writer& byte(char value);
     message_writer& int16(std::int16_t value);
     message_writer& int32(std::int32_t value);
-    message_writer& cstring(std::string_view text);  ///< text, then a zero byte
+    /// Text, then a zero byte. A zero byte within the text ends it: what is behind cannot pose as a
+    /// field.
+    message_writer& cstring(std::string_view text);
     message_writer& bytes(std::string_view raw);
 
 private:
@@ -36,8 +38,8 @@ private:
     std::size_t length_at_;
 };
 
-/// Reads fields from a body in order. The first field that does not fit makes it fail for good, and every
-/// later read returns an empty value, so that callers check once.
+/// Reads fields from a body in order. The first field that does not fit makes it fail for good, and
+/// every later read returns an empty value, so that callers check once.
 class message_reader {
 public:
     explicit message_reader(std::string_view body) noexcept : rest_(body) {}
@@ -49,7 +51,9 @@ public:
     std::string_view bytes(std::size_t count) noexcept;
 
     bool ok() const noexcept { return ok_; }
+
     bool at_end() const noexcept { return ok_ && rest_.empty(); }
+
     std::string_view rest() const noexcept { return rest_; }
 
 private:
@@ -116,21 +120,19 @@ void put_query(std::string& out, std::string_view sql);
 void put_sync(std::string& out);
 void put_terminate(std::string& out);
 void put_password(std::string& out, std::string_view password);
-void put_sasl_initial_response(
-    std::string& out, std::string_view mechanism, std::string_view data
-);
+void put_sasl_initial_response(std::string& out, std::string_view mechanism, std::string_view data);
 void put_sasl_response(std::string& out, std::string_view data);
 
 // Reading.
 
-/// Fields of ErrorResponse and NoticeResponse. A field that is missing is empty: servers that leave out even
-/// the SQLSTATE exist. Views into the body.
+/// Fields of ErrorResponse and NoticeResponse. A field that is missing is empty: servers that leave
+/// out even the SQLSTATE exist. Views into the body.
 struct error_fields {
-    std::string_view severity;   // 'V' (never translated), else 'S'
-    std::string_view sqlstate;   // 'C'
-    std::string_view message;    // 'M'
-    std::string_view detail;     // 'D'
-    std::string_view hint;       // 'H'
+    std::string_view severity;  // 'V' (never translated), else 'S'
+    std::string_view sqlstate;  // 'C'
+    std::string_view message;   // 'M'
+    std::string_view detail;    // 'D'
+    std::string_view hint;      // 'H'
 };
 
 error_fields read_error(std::string_view body) noexcept;
@@ -148,9 +150,9 @@ struct authentication_request {
         malformed,
     };
     kind what = kind::malformed;
-    std::int32_t code = 0;                      // the number on the wire
-    std::string_view data;                      // md5: 4 bytes of salt; sasl_*: the payload
-    std::vector<std::string_view> mechanisms;   // sasl
+    std::int32_t code = 0;                     // the number on the wire
+    std::string_view data;                     // md5: 4 bytes of salt; sasl_*: the payload
+    std::vector<std::string_view> mechanisms;  // sasl
 };
 
 authentication_request read_authentication(std::string_view body);

@@ -1,24 +1,33 @@
 #pragma once
 
 // What a server still owes: every request that was sent to it and not yet answered, in order, and
-// the transaction status of its last ReadyForQuery. Answers the one question that a pooler lives by:
-// may this server be given to another client?
-// PostgreSQL's manual: "Message Flow": "Extended Query", "Pipelining", "COPY Operations", "Function Call".
+// the transaction status of its last ReadyForQuery. Answers the one question that a pooler lives
+// by: may this server be given to another client? PostgreSQL's manual: "Message Flow": "Extended
+// Query", "Pipelining", "COPY Operations", "Function Call".
 //
 // The traps that this class knows, each as PostgreSQL's backend does it:
-// - An error in Parse, Bind, Describe, Execute or Close makes the server skip everything up to the next
+// - An error in Parse, Bind, Describe, Execute or Close makes the server skip everything up to the
+// next
 //   Sync, Query and FunctionCall messages included; these are never answered. An error in Query,
 //   FunctionCall or Sync skips nothing. Where no Sync was sent yet, what the client sends up to its
 //   Sync is skipped too.
-// - While a COPY FROM STDIN takes data, Sync and Flush are ignored and never answered: those sent after the
-//   COPY's Query or Execute and before its CopyDone or CopyFail owe nothing. CopyDone and CopyFail are
-//   not answered themselves, and are ignored outside of a COPY.
+// - While a COPY FROM STDIN takes data, Sync and Flush are ignored and never answered: those sent
+// after the
+//   COPY's Query or Execute and before its CopyDone or CopyFail owe nothing. CopyDone and CopyFail
+//   are not answered themselves, and are ignored outside of a COPY.
+// - An error that ends such a COPY may have come before the server read those Syncs, which are then
+// answered
+//   after all. Nothing in the protocol tells, so they stay in doubt until the answer to a later
+//   request proves that they were swallowed: `in_doubt`.
+// - Parse, Bind, Describe, Execute and Close open an implicit transaction that only Sync ends: a
+// server whose
+//   replies have all come (Flush) is not settled before that.
 // - Query can hold several statements, so several CommandCompletes and several COPYs belong to it.
 // - Notices, notifications and parameter changes may come at any time and answer nothing.
 //
-// Pure bookkeeping: no I/O, no clock. One byte for each request under way; allocates only when more than
-// fifteen are under way. A reply that no request explains is a desync: the server must be closed.
-// Not thread-safe.
+// Pure bookkeeping: no I/O, no clock. One byte for each request under way; allocates only when more
+// than fifteen are under way. A reply that no request explains is a desync: the server must be
+// closed. Not thread-safe.
 
 #include <cstddef>
 #include <cstdint>
@@ -67,14 +76,14 @@ public:
     /// Notes a request, in the order in which it goes to the server.
     void sent(request what, origin whose = origin::client);
 
-    /// Notes a message of the server's, by its type; ReadyForQuery ('Z') goes to `ready`. For types of
-    /// messages that exist only before or at log-in (K, R, v) the verdict is desync.
+    /// Notes a message of the server's, by its type; ReadyForQuery ('Z') goes to `ready`. For types
+    /// of messages that exist only before or at log-in (K, R, v) the verdict is desync.
     verdict reply(char type);
 
     /// Notes ReadyForQuery. A status byte other than I, T or E is a desync.
     verdict ready(char status);
 
-    /// Nothing is owed, no COPY waits for data, and the server is not skipping to a Sync.
+    /// Nothing is owed or in doubt, no COPY waits for data, and no Sync is missing.
     bool settled() const noexcept;
 
     /// Settled, and the last ReadyForQuery said idle: another client may have the server.
@@ -90,8 +99,13 @@ public:
     /// ReadyForQuery only when one is sent.
     bool needs_sync() const noexcept;
 
-    /// ReadyForQuery messages that are owed (an upper bound while a COPY FROM STDIN has not begun).
-    std::size_t ready_owed() const noexcept;
+    /// ReadyForQuery messages that are owed; an upper bound where a COPY FROM STDIN swallows Syncs.
+    std::size_t ready_owed() const noexcept { return ready_owed_ + doubtful_; }
+
+    /// A failed COPY FROM STDIN may or may not have swallowed Syncs, so that ReadyForQuery may
+    /// still come. Nothing else is owed then; the first answer to a Query (an empty one will do)
+    /// settles it.
+    bool in_doubt() const noexcept { return doubtful_ != 0 && empty() && !needs_sync(); }
 
     /// True if the oldest unanswered request is the pooler's own.
     bool own_next() const noexcept;
@@ -105,10 +119,33 @@ private:
         both,      ///< CopyBothResponse seen (streaming replication)
     };
 
-    std::string owed_;      // one byte a request, oldest first, from head_ on
-    std::size_t head_ = 0;  // index of the oldest
+    bool empty() const noexcept { return head_ == owed_.size(); }
+
+    request head() const noexcept;
+    verdict whose() const noexcept;
+    void push(request what, origin whose);
+    void pop();
+    void drop_head();
+    void compact();
+    std::size_t find_behind_head(request what) const noexcept;
+    bool sent_while_skipping(request what);
+
+    verdict desync() noexcept;
+    verdict error_response();
+    bool skip_to_sync();
+    bool copy_step(char type);
+    void copy_in_begins();
+    void copy_in_completes();
+
+    std::string owed_;              // one byte a request, oldest first, from head_ on
+    std::size_t head_ = 0;          // index of the oldest; never a copy_end, which nobody answers
+    std::uint32_t ready_owed_ = 0;  // how many of them end in ReadyForQuery
+    std::uint32_t doubtful_ = 0;    // Syncs that a COPY swallowed, or maybe did not
     copy_state copy_ = copy_state::none;
+    bool answered_ = false;  // the oldest request has had a reply of its own
     bool skipping_ = false;  // an error came and no Sync was sent yet: what is sent is skipped
+    bool unsynced_ = false;  // requests of extended query were sent and no Sync since
+    bool broken_ = false;
     transaction_status status_ = transaction_status::idle;
 };
 

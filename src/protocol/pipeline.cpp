@@ -1,0 +1,368 @@
+#include "protocol/pipeline.hpp"
+
+#include <array>
+#include <cassert>
+
+namespace pgweir::protocol {
+
+namespace {
+
+constexpr unsigned char pooler_bit = 0x80;
+
+/// head_ may grow to this before the answered requests are cut off.
+constexpr std::size_t compact_above = 64;
+
+/// Memory that a long pipeline needed goes when all of it has been answered.
+constexpr std::size_t keep_capacity = 256;
+
+constexpr unsigned bit(request what) {
+    return 1u << static_cast<unsigned>(what);
+}
+
+constexpr request request_in(char record) {
+    return static_cast<request>(static_cast<unsigned char>(record) & ~pooler_bit);
+}
+
+constexpr bool ends_in_ready(request what) {
+    return what == request::query || what == request::function_call || what == request::sync;
+}
+
+constexpr bool is_extended(request what) {
+    return (bit(what) & (bit(request::parse) | bit(request::bind) | bit(request::describe) |
+                         bit(request::execute) | bit(request::close))) != 0;
+}
+
+/// For each type of reply the requests that it can answer.
+constexpr auto answered_by = [] {
+    const unsigned rows = bit(request::query) | bit(request::execute);
+    std::array<std::uint16_t, 256> table{};
+    const auto put = [&table](char type, unsigned requests) {
+        table[static_cast<unsigned char>(type)] = static_cast<std::uint16_t>(requests);
+    };
+    put('1', bit(request::parse));
+    put('2', bit(request::bind));
+    put('3', bit(request::close));
+    put('t', bit(request::describe));
+    put('n', bit(request::describe));
+    put('T', bit(request::describe) | bit(request::query));
+    put('V', bit(request::function_call));
+    put('s', bit(request::execute));
+    for (char type : {'D', 'C', 'I', 'G', 'H', 'W', 'd', 'c'}) {
+        put(type, rows);
+    }
+    return table;
+}();
+
+/// True if a reply that answers the request is also the last one to it, apart from ReadyForQuery.
+constexpr bool completes(char type, request head) {
+    switch (type) {
+        case '1':
+        case '2':
+        case '3':
+        case 'n':
+        case 's':
+            return true;
+        case 'T':
+            return head == request::describe;
+        case 'C':
+        case 'I':
+            return head == request::execute;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+std::optional<request> request_of(char type) noexcept {
+    switch (type) {
+        case 'Q':
+            return request::query;
+        case 'F':
+            return request::function_call;
+        case 'S':
+            return request::sync;
+        case 'P':
+            return request::parse;
+        case 'B':
+            return request::bind;
+        case 'D':
+            return request::describe;
+        case 'E':
+            return request::execute;
+        case 'C':
+            return request::close;
+        case 'H':
+            return request::flush;
+        case 'd':
+            return request::copy_data;
+        case 'c':
+        case 'f':
+            return request::copy_end;
+        default:
+            return std::nullopt;
+    }
+}
+
+// What is owed.
+
+request pipeline::head() const noexcept {
+    return request_in(owed_[head_]);
+}
+
+bool pipeline::own_next() const noexcept {
+    return !empty() && (static_cast<unsigned char>(owed_[head_]) & pooler_bit) != 0;
+}
+
+pipeline::verdict pipeline::whose() const noexcept {
+    return own_next() ? verdict::own : verdict::forward;
+}
+
+void pipeline::push(request what, origin whose) {
+    const unsigned char mark = whose == origin::pooler ? pooler_bit : 0;
+    owed_.push_back(static_cast<char>(static_cast<unsigned char>(what) | mark));
+    ready_owed_ += ends_in_ready(what) ? 1 : 0;
+}
+
+void pipeline::drop_head() {
+    ready_owed_ -= ends_in_ready(head()) ? 1 : 0;
+    ++head_;
+}
+
+void pipeline::pop() {
+    drop_head();
+    compact();
+}
+
+/// After requests were dropped from the head: ends of COPYs that have come to the head were sent
+/// outside of a COPY, so the server ignores them.
+void pipeline::compact() {
+    answered_ = false;
+    while (!empty() && head() == request::copy_end) {
+        ++head_;
+    }
+    if (empty()) {
+        owed_.clear();
+        head_ = 0;
+        if (owed_.capacity() > keep_capacity) {
+            owed_ = std::string();
+        }
+    } else if (head_ >= compact_above && 2 * head_ >= owed_.size()) {
+        owed_.erase(0, head_);
+        head_ = 0;
+    }
+}
+
+std::size_t pipeline::find_behind_head(request what) const noexcept {
+    return owed_.find(static_cast<char>(what), head_ + 1);
+}
+
+bool pipeline::settled() const noexcept {
+    return empty() && !skipping_ && !unsynced_ && doubtful_ == 0 && !broken_;
+}
+
+bool pipeline::needs_sync() const noexcept {
+    return skipping_ || unsynced_;
+}
+
+// Requests.
+
+void pipeline::sent(request what, origin whose) {
+    assert(whose == origin::client || what != request::query || !(needs_sync() || copy_in_open()));
+    if (what == request::flush || what == request::copy_data) {
+        return;
+    }
+    if (skipping_ && sent_while_skipping(what)) {
+        return;
+    }
+    if (what == request::copy_end) {
+        if (empty()) {
+            return;
+        }
+        if (copy_ == copy_state::in_open) {
+            copy_ = copy_state::in_ended;
+        }
+    } else if (what == request::sync) {
+        if (copy_ == copy_state::in_open) {
+            ++doubtful_;
+            return;
+        }
+        unsynced_ = false;
+    } else if (is_extended(what)) {
+        unsynced_ = true;
+    }
+    push(what, whose);
+}
+
+/// Returns true if the request is skipped by the server.
+bool pipeline::sent_while_skipping(request what) {
+    if (what == request::sync) {
+        skipping_ = false;
+        return false;
+    }
+    // If a Sync that was sent during the failed COPY ends the skipping already, this request is
+    // served.
+    if (doubtful_ != 0 && what != request::copy_end) {
+        broken_ = true;
+    }
+    return true;
+}
+
+// Replies.
+
+pipeline::verdict pipeline::desync() noexcept {
+    broken_ = true;
+    return verdict::desync;
+}
+
+pipeline::verdict pipeline::reply(char type) {
+    if (broken_) {
+        return verdict::desync;
+    }
+    switch (type) {
+        case 'S':
+        case 'A':
+            return verdict::forward;
+        case 'N':
+            return whose();
+        case 'E':
+            return error_response();
+        default:
+            break;
+    }
+    if (empty() || (answered_by[static_cast<unsigned char>(type)] & bit(head())) == 0) {
+        return desync();
+    }
+    if (copy_ == copy_state::none) {
+        doubtful_ = 0;  // Replies keep the order of the requests: what was in doubt is behind us.
+    }
+    if (!copy_step(type)) {
+        return desync();
+    }
+    const verdict result = whose();
+    answered_ = true;
+    if (completes(type, head())) {
+        pop();
+    }
+    return result;
+}
+
+pipeline::verdict pipeline::error_response() {
+    if (empty()) {
+        return verdict::forward;  // The server is being terminated.
+    }
+    const verdict result = whose();
+    const request failed = head();
+    if (copy_ == copy_state::none && failed != request::sync) {
+        doubtful_ = 0;
+    }
+    copy_ = copy_state::none;
+    answered_ = true;
+    if (is_extended(failed) && !skip_to_sync()) {
+        return desync();
+    }
+    return result;
+}
+
+/// Drops what the server skips after an error of extended query. False if nobody can know what that
+/// is: a Sync in doubt ends the skipping earlier, and there are requests that would be served then.
+bool pipeline::skip_to_sync() {
+    drop_head();
+    while (!empty() && head() != request::sync) {
+        if (doubtful_ != 0 && head() != request::copy_end) {
+            return false;
+        }
+        drop_head();
+    }
+    skipping_ = empty();
+    compact();
+    return true;
+}
+
+/// Follows a COPY. False if the reply does not belong where the COPY is.
+bool pipeline::copy_step(char type) {
+    switch (type) {
+        case 'G':
+        case 'H':
+        case 'W':
+            if (copy_ != copy_state::none) {
+                return false;
+            }
+            if (type == 'G') {
+                copy_in_begins();
+            } else {
+                copy_ = type == 'H' ? copy_state::out : copy_state::both;
+            }
+            return true;
+        case 'd':
+            return copy_ == copy_state::out || copy_ == copy_state::both;
+        case 'c':
+            if (copy_ == copy_state::out) {
+                copy_ = copy_state::none;
+                return true;
+            }
+            return copy_ == copy_state::both;
+        case 'C':
+            if (copy_ == copy_state::in_open || copy_ == copy_state::out) {
+                return false;
+            }
+            if (copy_ == copy_state::in_ended) {
+                copy_in_completes();
+            }
+            copy_ = copy_state::none;
+            return true;
+        default:
+            return true;
+    }
+}
+
+/// The server takes everything up to the first CopyDone or CopyFail for the COPY's, and ignores
+/// Syncs in it.
+void pipeline::copy_in_begins() {
+    std::size_t end = find_behind_head(request::copy_end);
+    copy_ = end == std::string::npos ? copy_state::in_open : copy_state::in_ended;
+    end = end == std::string::npos ? owed_.size() : end;
+    std::size_t kept = head_ + 1;
+    for (std::size_t index = kept; index != end; ++index) {
+        if (request_in(owed_[index]) == request::sync) {
+            ++doubtful_;
+            --ready_owed_;
+        } else {
+            owed_[kept++] = owed_[index];
+        }
+    }
+    if (is_extended(head()) && owed_.find(static_cast<char>(request::sync), end) == owed_.npos) {
+        unsynced_ = true;  // The Sync that followed this Execute is gone.
+    }
+    owed_.erase(kept, end - kept);
+}
+
+/// The COPY has read its CopyDone, and so every Sync before it.
+void pipeline::copy_in_completes() {
+    doubtful_ = 0;
+    owed_.erase(find_behind_head(request::copy_end), 1);
+}
+
+pipeline::verdict pipeline::ready(char status) {
+    const bool known = status == 'I' || status == 'T' || status == 'E';
+    if (broken_ || !known || copy_ != copy_state::none) {
+        return desync();
+    }
+    verdict result = verdict::forward;
+    if (!empty() && (head() == request::sync || (ends_in_ready(head()) && answered_))) {
+        result = whose();
+        pop();
+    } else if (doubtful_ != 0) {
+        --doubtful_;  // The failed COPY had not read that Sync, which then also ended the skipping.
+        skipping_ = false;
+    } else {
+        return desync();
+    }
+    if (empty()) {
+        unsynced_ = false;
+    }
+    status_ = static_cast<transaction_status>(status);
+    return result;
+}
+
+}  // namespace pgweir::protocol
