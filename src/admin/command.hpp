@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -96,8 +97,8 @@ struct ignored_set {};
 /// A command that changes something, so needs admin access.
 struct operation {
     operation_kind what = operation_kind::reload;
-    std::string argument;                           // the database, or KILL_CLIENT's id as written
-    std::uint64_t client_id = 0;                    // KILL_CLIENT, once `argument_error` is empty
+    std::string database;                           // empty: all of them
+    std::optional<std::uint64_t> client_id;         // KILL_CLIENT; unset: what was written is no id
     shutdown_mode mode = shutdown_mode::immediate;  // SHUTDOWN
     std::string key;                                // SET
     std::string value;                              // SET
@@ -117,6 +118,9 @@ std::string command_tag(const operation& what);
 
 /// The command's word, in capitals.
 std::string_view word_of(operation_kind what) noexcept;
+
+/// The command as the log tells of it: PAUSE 'shop'.
+std::string log_text(const operation& what);
 
 /// True for the names under which a client reaches the console.
 bool is_console_database(std::string_view name) noexcept;

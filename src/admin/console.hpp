@@ -25,6 +25,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -77,10 +78,6 @@ public:
     void finished(const operation_result& how, std::string& out);
 
 private:
-    struct statement {
-        command what;
-    };
-
     struct portal {
         command what;
         column_formats formats;
@@ -102,16 +99,18 @@ private:
     action start(const command& what, std::string& out);
     action start_show(show_kind what, std::string& out);
     action start_operation(const operation& what, std::string& out);
+    action answer_show(const snapshot& data, std::string& out);
+    action answer_parameter(const show_parameter& parameter, std::string& out);
+    action send_rows(portal& from, std::string& out);
     action complete(std::string_view tag, std::string& out);
-    action fail(std::string_view sqlstate, std::string_view message, std::string& out);
+    action end_statement(std::string& out);
     action fail(
         std::string_view sqlstate,
         std::string_view message,
-        std::string_view detail,
-        std::string& out
+        std::string& out,
+        std::string_view detail = {}
     );
     action broken(std::string_view message, std::string& out);
-    action send_rows(portal& from, std::int32_t limit, std::string& out);
 
     const access_level access_;
     flow flow_ = flow::simple;
@@ -119,9 +118,9 @@ private:
     bool skipping_ = false;  // an error of the extended protocol, until Sync
     show_kind show_ = show_kind::version;
     operation operation_;
-    std::string running_portal_;  // of the Execute under way
+    portal* running_ = nullptr;   // of the Execute under way
     std::int32_t row_limit_ = 0;  // of the Execute under way
-    std::map<std::string, statement, std::less<>> statements_;
+    std::map<std::string, command, std::less<>> statements_;
     std::map<std::string, portal, std::less<>> portals_;
 };
 

@@ -8,6 +8,7 @@
 // ids must stay within it to be of use to KILL_CLIENT.
 
 #include "admin/stats.hpp"
+#include "config/show.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -132,7 +133,7 @@ struct user_row {
     std::int64_t current_client_connections = 0;
 };
 
-/// SHOW STATS, STATS_TOTALS, STATS_AVERAGES; TOTALS is the sum of all.
+/// SHOW STATS, STATS_TOTALS, STATS_AVERAGES; TOTALS sums the totals.
 struct stats_row {
     std::string database;
     stats_counters total;
@@ -155,14 +156,6 @@ struct list_counts {
     std::int64_t dns_zones = 0;
     std::int64_t dns_queries = 0;
     std::int64_t dns_pending = 0;
-};
-
-/// SHOW CONFIG.
-struct config_row {
-    std::string key;
-    std::string value;
-    std::string default_value;
-    bool changeable = false;
 };
 
 /// SHOW MEM: a kind of object, the bytes of one, how many are in use and kept for reuse.
@@ -214,9 +207,10 @@ struct snapshot {
     std::vector<database_row> databases;
     std::vector<user_row> users;
     std::vector<stats_row> stats;
+    stats_counters overall_average;  // of all databases together
     list_counts lists;
-    std::vector<config_row> config;  // shown in the order given
-    std::vector<mem_row> mem;        // shown in the order given
+    std::vector<config::config_row> config;  // shown in the order given
+    std::vector<mem_row> mem;                // shown in the order given
     std::vector<peer_row> peers;
     std::vector<peer_pool_row> peer_pools;
     std::vector<dns_host_row> dns_hosts;
