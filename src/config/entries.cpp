@@ -1,0 +1,241 @@
+#include "config/entries.hpp"
+
+#include "config/access.hpp"
+#include "config/connection_string.hpp"
+#include "config/keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace pgweir::config {
+
+namespace {
+
+using enum support;
+using d = database;
+using u = user;
+
+constexpr int highest_port = 65535;
+constexpr int highest_peer = 65535;
+// PostgreSQL's NAMEDATALEN less its terminator.
+constexpr std::size_t longest_database_name = 63;
+constexpr std::size_t longest_user_name = 127;
+
+template <typename Owner>
+struct entry_key {
+    std::string_view name;
+    result<void> (*parse)(Owner&, std::string_view);
+    support state = built;
+};
+
+/// A number below `Lowest` (PgBouncer's files say -1, or 0 for limits) leaves the member unset.
+template <auto Member, int Lowest = 0>
+result<void> own_number(owner_of<Member>& to, std::string_view text) {
+    const auto value = parse_number(text, std::numeric_limits<int>::min(), any_number);
+    if (!value) {
+        return bad_value(text, "a whole number");
+    }
+    to.*Member = *value < Lowest ? std::nullopt : std::optional(*value);
+    return {};
+}
+
+/// A time of its own; 0 switches the limit off here, a negative one leaves it unset.
+template <auto Member>
+result<void> own_seconds(owner_of<Member>& to, std::string_view text) {
+    const auto value = parse_whole_seconds(text, std::numeric_limits<int>::min());
+    if (!value) {
+        return value.error();
+    }
+    to.*Member = value->count() < 0 ? std::nullopt : std::optional(*value);
+    return {};
+}
+
+template <auto Member>
+result<void> own_mode(owner_of<Member>& to, std::string_view text) {
+    return store<Member>(to, parse_word<pool_mode>(text));
+}
+
+template <auto Member>
+result<void> words_as_written(owner_of<Member>& to, std::string_view text) {
+    to.*Member = std::string(text);
+    return {};
+}
+
+template <auto Member>
+result<void> port(owner_of<Member>& to, std::string_view text) {
+    return store<Member>(to, parse_number(text, 1, highest_port));
+}
+
+result<void> hosts(database& to, std::string_view text) {
+    auto found = split(text, ",");
+    const auto commas = std::count(text.begin(), text.end(), ',');
+    if (found.size() != static_cast<std::size_t>(commas) + 1) {
+        return bad_value(text, "hosts with commas between them, none of them empty");
+    }
+    to.hosts = std::move(found);
+    return {};
+}
+
+result<void> password(database& to, std::string_view text) {
+    to.password = secret(text);
+    return {};
+}
+
+result<void> balance(database& to, std::string_view text) {
+    return store<&d::load_balance_hosts>(to, parse_word<load_balance>(text));
+}
+
+result<void> peer_pool_size(peer& to, std::string_view text) {
+    return own_number<&peer::pool_size>(to, text);
+}
+
+// clang-format off
+constexpr entry_key<database> database_keys[] = {
+    {"application_name",          words_as_written<&d::application_name>},
+    {"auth_dbname",               words_as_written<&d::auth_dbname>,          not_built},
+    {"auth_query",                words_as_written<&d::auth_query>,           not_built},
+    {"auth_user",                 words_as_written<&d::auth_user>,            not_built},
+    {"client_encoding",           words_as_written<&d::client_encoding>},
+    {"connect_query",             words_as_written<&d::connect_query>},
+    {"datestyle",                 words_as_written<&d::datestyle>},
+    {"dbname",                    words_as_written<&d::dbname>},
+    {"host",                      hosts},
+    {"load_balance_hosts",        balance,                                    not_built},
+    {"max_db_client_connections", own_number<&d::max_db_client_connections, 1>},
+    {"max_db_connections",        own_number<&d::max_db_connections, 1>},
+    {"min_pool_size",             own_number<&d::min_pool_size>},
+    {"password",                  password},
+    {"pool_mode",                 own_mode<&d::pool_mode>},
+    {"pool_size",                 own_number<&d::pool_size>},
+    {"port",                      port<&d::port>},
+    {"query_wait_timeout",        own_seconds<&d::query_wait_timeout>},
+    {"reserve_pool",              own_number<&d::reserve_pool_size>}, // PgBouncer's old name
+    {"reserve_pool_size",         own_number<&d::reserve_pool_size>},
+    {"server_lifetime",           own_seconds<&d::server_lifetime>},
+    {"timezone",                  words_as_written<&d::timezone>},
+    {"user",                      words_as_written<&d::user>},
+};
+
+constexpr entry_key<user> user_keys[] = {
+    {"client_idle_timeout",         own_seconds<&u::client_idle_timeout>},
+    {"idle_transaction_timeout",    own_seconds<&u::idle_transaction_timeout>},
+    {"max_user_client_connections", own_number<&u::max_user_client_connections, 1>},
+    {"max_user_connections",        own_number<&u::max_user_connections, 1>},
+    {"pool_mode",                   own_mode<&u::pool_mode>},
+    {"pool_size",                   own_number<&u::pool_size>},
+    {"query_timeout",               own_seconds<&u::query_timeout>},
+    {"query_wait_timeout",          own_seconds<&u::query_wait_timeout>},
+    {"reserve_pool_size",           own_number<&u::reserve_pool_size>},
+    {"transaction_timeout",         own_seconds<&u::transaction_timeout>},
+};
+
+constexpr entry_key<peer> peer_keys[] = {
+    {"host",      words_as_written<&peer::host>},
+    {"pool_size", peer_pool_size},
+    {"port",      port<&peer::port>},
+};
+
+// clang-format on
+
+/// Sets what the connection string says, key by key.
+template <typename Owner, std::size_t Count>
+result<void> apply(
+    Owner& to,
+    std::string_view text,
+    const entry_key<Owner> (&known)[Count],
+    std::vector<std::string>* ignored
+) {
+    return parse_connection_string(
+        text,
+        [&](std::string_view key, std::string_view value) -> result<void> {
+            const auto* found = std::find_if(
+                std::begin(known), std::end(known), [&](const auto& k) { return k.name == key; }
+            );
+            if (found == std::end(known)) {
+                std::vector<std::string_view> names;
+                std::transform(
+                    std::begin(known),
+                    std::end(known),
+                    std::back_inserter(names),
+                    [](const auto& k) { return k.name; }
+                );
+                return failure{unknown_name("key", key, names)};
+            }
+            if (const auto parsed = found->parse(to, value); !parsed) {
+                return failure{fmt::format("{}: {}", key, parsed.error().message)};
+            }
+            if (found->state != built && ignored != nullptr) {
+                ignored->emplace_back(key);
+            }
+            return {};
+        }
+    );
+}
+
+result<void> check_name(std::string_view what, std::string_view name, std::size_t longest) {
+    if (name.size() > longest) {
+        return failure{
+            fmt::format("a {} name of {} bytes, expected at most {}", what, name.size(), longest)};
+    }
+    return {};
+}
+
+}  // namespace
+
+result<database> parse_database(
+    std::string_view name, std::string_view text, std::vector<std::string>& ignored
+) {
+    if (name == "pgbouncer" || name == "pgweir") {
+        return failure{fmt::format(
+            "the name {} is reserved for the console, expected another name for this database", name
+        )};
+    }
+    if (const auto checked = check_name("database", name, longest_database_name); !checked) {
+        return checked.error();
+    }
+    database made;
+    made.name = name;
+    if (const auto applied = apply(made, text, database_keys, &ignored); !applied) {
+        return applied.error();
+    }
+    if (made.dbname.empty() && name != "*") {
+        made.dbname = name;
+    }
+    return made;
+}
+
+result<user> parse_user(std::string_view name, std::string_view text) {
+    if (const auto checked = check_name("user", name, longest_user_name); !checked) {
+        return checked.error();
+    }
+    user made;
+    made.name = name;
+    if (const auto applied = apply(made, text, user_keys, nullptr); !applied) {
+        return applied.error();
+    }
+    return made;
+}
+
+result<peer> parse_peer(std::string_view name, std::string_view text) {
+    const auto id = parse_number(name, 1, highest_peer);
+    if (!id) {
+        return failure{fmt::format("the name of a peer: {}", id.error().message)};
+    }
+    peer made;
+    made.id = *id;
+    if (const auto applied = apply(made, text, peer_keys, nullptr); !applied) {
+        return applied.error();
+    }
+    if (made.host.empty()) {
+        return failure{"a peer without host, expected host=..."};
+    }
+    return made;
+}
+
+}  // namespace pgweir::config
