@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace pgweir::auth {
 
@@ -61,8 +62,9 @@ private:
     step on_sasl(const protocol::authentication_request& request, std::string& out);
     step on_sasl_continue(const protocol::authentication_request& request, std::string& out);
     step on_sasl_final(const protocol::authentication_request& request);
-    step out_of_order(const protocol::authentication_request& request);
+    step out_of_order();
     step no_password();
+    step hashed_password(std::string_view asked);
     step fail(std::string why);
 
     server_credentials credentials_;

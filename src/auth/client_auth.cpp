@@ -1,0 +1,171 @@
+#include "auth/client_auth.hpp"
+
+#include "auth/md5.hpp"
+#include "protocol/message.hpp"
+
+namespace pgweir::auth {
+
+client_auth::client_auth(const client_auth_request& request)
+    : method_(request.method),
+      user_(request.user),
+      user_exists_(request.stored != nullptr),
+      identity_proved_(request.identity_proved),
+      stored_(user_exists_ ? *request.stored : secret()),
+      kind_(stored_.empty() ? request.unknown_as : classify(stored_.view())),
+      verifiers_(request.verifiers),
+      scram_iterations_(request.scram_iterations) {}
+
+client_auth::step client_auth::start(std::string& out) {
+    switch (method_) {
+        case auth_method::any:
+            return accept();
+        case auth_method::trust:
+            return user_exists_ ? accept() : refuse(errc::trust_failed);
+        case auth_method::cert:
+        case auth_method::peer:
+            return user_exists_ && identity_proved_ ? accept() : refuse(errc::hba_reject);
+        case auth_method::plain:
+            protocol::put_authentication_cleartext(out);
+            state_ = state::plain;
+            return step::send_and_wait;
+        case auth_method::md5:
+            return kind_ == secret_kind::scram ? start_sasl(out) : start_md5(out);
+        case auth_method::scram:
+            return start_sasl(out);
+        case auth_method::reject:
+        case auth_method::ldap:
+        case auth_method::pam:
+            return refuse(errc::hba_reject);
+    }
+    return refuse(errc::hba_reject);
+}
+
+client_auth::step client_auth::on_password_message(std::string_view body, std::string& out) {
+    switch (state_) {
+        case state::plain:
+            return on_plain(body);
+        case state::md5:
+            return on_md5(body);
+        case state::sasl_mechanism:
+            return on_mechanism(body, out);
+        case state::sasl_proof:
+            return on_proof(body, out);
+        case state::idle:
+        case state::over:
+            break;
+    }
+    return refuse(errc::malformed_message);
+}
+
+client_auth::step client_auth::start_md5(std::string& out) {
+    md5_salt_ = make_md5_salt();
+    protocol::put_authentication_md5(out, md5_salt_);
+    state_ = state::md5;
+    return step::send_and_wait;
+}
+
+client_auth::step client_auth::start_sasl(std::string& out) {
+    protocol::put_authentication_sasl(out, {scram_mechanism});
+    state_ = state::sasl_mechanism;
+    return step::send_and_wait;
+}
+
+client_auth::step client_auth::on_plain(std::string_view body) {
+    const auto password = protocol::read_password(body);
+    if (!password) {
+        return refuse(errc::malformed_message);
+    }
+    if (password->empty()) {
+        return refuse(errc::empty_password);
+    }
+    if (!plain_password_fits(*password)) {
+        return refuse(errc::wrong_password);
+    }
+    password_.emplace(*password);
+    return accept();
+}
+
+bool client_auth::plain_password_fits(std::string_view password) {
+    const bool known = !stored_.empty();
+    switch (kind_) {
+        case secret_kind::plain:
+            return equal_in_constant_time(password, known ? stored_.view() : password) && known;
+        case secret_kind::md5: {
+            const std::string hashed = md5_secret(user_, password);
+            return equal_in_constant_time(hashed, known ? stored_.view() : hashed) && known;
+        }
+        case secret_kind::scram: {
+            const scram_secret stored = known ? *parse_scram_secret(stored_.view())
+                                              : verifiers_->mock(user_, scram_iterations_);
+            return password_matches(stored, password) && known;
+        }
+    }
+    return false;
+}
+
+client_auth::step client_auth::on_md5(std::string_view body) {
+    const auto response = protocol::read_password(body);
+    if (!response) {
+        return refuse(errc::malformed_message);
+    }
+    if (response->empty()) {
+        return refuse(errc::empty_password);
+    }
+    // A user without a secret has the work of hashing done for one that is never right.
+    const bool known = !stored_.empty();
+    const std::string_view stored = known ? stored_.view() : "no secret";
+    if (!md5_matches(*response, stored, user_, md5_salt_) || !known) {
+        return refuse(errc::wrong_password);
+    }
+    return accept();
+}
+
+client_auth::step client_auth::on_mechanism(std::string_view body, std::string& out) {
+    const auto initial = protocol::read_sasl_initial(body);
+    if (!initial || initial->mechanism != scram_mechanism) {
+        return refuse(errc::malformed_message);
+    }
+    // An md5 secret cannot be used for SCRAM, so its user is treated as one without a secret.
+    if (stored_.empty() || kind_ == secret_kind::md5) {
+        scram_.emplace(verifiers_->mock(user_, scram_iterations_), scram_server::mode::mock);
+    } else if (kind_ == secret_kind::scram) {
+        scram_.emplace(*parse_scram_secret(stored_.view()), scram_server::mode::real);
+    } else {
+        scram_.emplace(
+            verifiers_->verifier(user_, stored_, scram_iterations_), scram_server::mode::real
+        );
+    }
+    const auto reply = scram_->first(initial->data);
+    if (!reply) {
+        return refuse(errc::wrong_scram);
+    }
+    protocol::put_authentication_sasl_continue(out, *reply);
+    state_ = state::sasl_proof;
+    return step::send_and_wait;
+}
+
+client_auth::step client_auth::on_proof(std::string_view body, std::string& out) {
+    const auto done = scram_->finish(body);
+    if (!done) {
+        return refuse(errc::wrong_scram);
+    }
+    protocol::put_authentication_sasl_final(out, done->server_final);
+    // The verifier of a plain secret has a salt of our own, so its keys open no server.
+    if (kind_ == secret_kind::scram) {
+        keys_ = done->keys;
+    }
+    return accept();
+}
+
+client_auth::step client_auth::accept() noexcept {
+    state_ = state::over;
+    return step::accepted;
+}
+
+client_auth::step client_auth::refuse(errc code) noexcept {
+    state_ = state::over;
+    why_ = code;
+    return step::refused;
+}
+
+}  // namespace pgweir::auth
