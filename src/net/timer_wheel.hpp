@@ -39,6 +39,13 @@ public:
 protected:
     deadline() = default;
     virtual ~deadline() = default;
+
+    /// Leaves the wheel, so that the owner can go to another thread.
+    void leave_wheel() noexcept {
+        at_ = never;
+        hook_.unlink();
+    }
+
     deadline(const deadline&) = delete;
     deadline& operator=(const deadline&) = delete;
 

@@ -1,0 +1,70 @@
+#pragma once
+
+// Settings of a session that clients may have different from each other on shared servers:
+// client_encoding, DateStyle, TimeZone and the like. A set of values is immutable and exists once
+// in the process, so that "does this server suit this client?" is a comparison of two pointers.
+// Thread-safe. PostgreSQL's manual: "Asynchronous Operations" (ParameterStatus), "SET".
+//
+// Tracked are the settings that a server reports and that a client can change, and what
+// `track_extra_parameters` adds. What is reported but cannot be set (in_hot_standby,
+// server_version, is_superuser, session_authorization) is not.
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgweir::pool {
+
+/// Values by the index of their parameter; an unknown one is unset.
+using parameter_values = std::vector<std::optional<std::string>>;
+
+class parameter_set {
+public:
+    explicit parameter_set(parameter_values values) : values_(std::move(values)) {}
+
+    const parameter_values& values() const noexcept { return values_; }
+
+private:
+    parameter_values values_;
+};
+
+using parameter_set_ptr = std::shared_ptr<const parameter_set>;
+
+class parameter_store {
+public:
+    explicit parameter_store(const std::vector<std::string>& extra_names);
+
+    /// The index of a tracked parameter, whatever the case of its letters.
+    std::optional<std::size_t> index_of(std::string_view name) const noexcept;
+
+    const std::string& name_of(std::size_t index) const noexcept { return names_[index]; }
+
+    /// The one set with these values.
+    parameter_set_ptr intern(parameter_values values);
+
+    /// Nothing is known.
+    const parameter_set_ptr& empty() const noexcept { return empty_; }
+
+    /// The set with one value changed.
+    parameter_set_ptr with(
+        const parameter_set_ptr& base, std::size_t index, std::string_view value
+    );
+
+    /// The statements that change a session with the values of `from` into one with those of `to`,
+    /// for one Query message. Empty if there is nothing to do.
+    std::string change(const parameter_set& from, const parameter_set& to) const;
+
+private:
+    std::vector<std::string> names_;  // fixed after construction
+    parameter_set_ptr empty_;
+    std::mutex mutex_;
+    std::map<parameter_values, std::weak_ptr<const parameter_set>> interned_;  // under mutex_
+    std::size_t prune_at_ = 1024;                                              // under mutex_
+};
+
+}  // namespace pgweir::pool

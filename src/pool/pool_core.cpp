@@ -1,0 +1,640 @@
+#include "pool/pool_core.hpp"
+
+#include "base/log.hpp"
+#include "config/changes.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace pgweir::pool {
+
+namespace {
+
+int& count_of(pool_counts& counts, server_entry::state where) {
+    switch (where) {
+        case server_entry::state::connecting:
+            return counts.connecting;
+        case server_entry::state::idle:
+            return counts.idle;
+        case server_entry::state::leased:
+            return counts.leased;
+        case server_entry::state::busy:
+            return counts.busy;
+        case server_entry::state::moving:
+            return counts.moving;
+    }
+    std::abort();
+}
+
+void erase(std::vector<pool*>& from, const pool* what) {
+    from.erase(std::remove(from.begin(), from.end(), what), from.end());
+}
+
+/// Pools of automatic databases are made on demand, so an entry can be there before its database is
+/// known.
+template <typename Map>
+auto& find_or_add(Map& map, std::string_view name) {
+    auto found = map.find(name);
+    if (found == map.end()) {
+        using entry = typename Map::mapped_type::element_type;
+        auto made = std::make_unique<entry>();
+        made->name = name;
+        found = map.emplace(std::string(name), std::move(made)).first;
+    }
+    return *found->second;
+}
+
+}  // namespace
+
+pool::pool(database_entry& db, user_entry& owner, std::string user_name, worker_id workers)
+    : database(db),
+      user_totals(owner),
+      user(std::move(user_name)),
+      stats(workers),
+      sides(workers) {}
+
+const waiter* pool::oldest() const noexcept {
+    const waiter* found = nullptr;
+    for (const side& s : sides) {
+        if (!s.waiting.empty() &&
+            (found == nullptr || s.waiting.front().waiting_since < found->waiting_since)) {
+            found = &s.waiting.front();
+        }
+    }
+    return found;
+}
+
+// Databases, pools and limits.
+
+void pool_core::configure(std::shared_ptr<const config::configuration> all, actions& out) {
+    const auto before = std::exchange(configuration_, std::move(all));
+    if (before) {
+        for (const std::string& name :
+             config::compare(*before, *configuration_).databases_changed) {
+            reconnect(&find_or_add(databases_, name), out);
+        }
+    }
+    for (const auto& [name, settings] : configuration_->databases) {
+        database_entry& db = find_or_add(databases_, name);
+        db.settings = settings;
+        db.automatic = false;
+        db.removed = false;
+    }
+    for (auto& [name, db] : databases_) {
+        if (!configuration_->databases.contains(name)) {
+            const auto made = config::resolve_database(*configuration_, name);
+            db->removed = !(db->automatic && made);
+            if (db->removed) {
+                reconnect(db.get(), out);
+            } else {
+                db->settings = *made;
+            }
+        }
+        db->max_connections = config::effective_max_db_connections(*configuration_, db->settings);
+        db->max_clients =
+            config::effective_max_db_client_connections(*configuration_, db->settings);
+        for (auto& p : db->pools) {
+            limit(*p);
+        }
+    }
+    for (auto& [name, user] : users_) {
+        user->max_connections = config::effective_max_user_connections(*configuration_, name);
+        user->max_clients = config::effective_max_user_client_connections(*configuration_, name);
+    }
+}
+
+void pool_core::limit(pool& p) {
+    const config::settings& global = configuration_->global;
+    const config::database& db = p.database.settings;
+    p.limits.mode = config::effective_pool_mode(*configuration_, db, p.user);
+    p.limits.size = config::effective_pool_size(*configuration_, db, p.user);
+    p.limits.min_size = config::effective_min_pool_size(*configuration_, db);
+    p.limits.reserve_size = config::effective_reserve_pool_size(*configuration_, db, p.user);
+    p.limits.reserve_timeout = global.reserve_pool_timeout;
+    p.limits.server_lifetime = config::effective_server_lifetime(*configuration_, db);
+    p.limits.server_idle_timeout = global.server_idle_timeout;
+    p.limits.check_delay = global.server_check_delay;
+    p.limits.check_servers = !global.server_check_query.empty();
+    p.limits.login_retry = global.server_login_retry;
+    p.limits.round_robin = global.server_round_robin;
+    erase(minimal_, &p);
+    if (p.limits.min_size > 0 && !p.database.removed) {
+        minimal_.push_back(&p);
+    }
+}
+
+database_entry* pool_core::find_database(std::string_view name) {
+    if (const auto found = databases_.find(name);
+        found != databases_.end() && !found->second->removed) {
+        return found->second.get();
+    }
+    auto made = config::resolve_database(*configuration_, name);
+    if (!made) {
+        return nullptr;
+    }
+    database_entry& db = find_or_add(databases_, name);
+    db.settings = std::move(*made);
+    db.automatic = true;
+    db.removed = false;
+    db.max_connections = config::effective_max_db_connections(*configuration_, db.settings);
+    db.max_clients = config::effective_max_db_client_connections(*configuration_, db.settings);
+    return &db;
+}
+
+user_entry& pool_core::find_user(std::string_view name) {
+    const bool known = users_.contains(name);
+    user_entry& user = find_or_add(users_, name);
+    if (!known) {
+        user.max_connections = config::effective_max_user_connections(*configuration_, name);
+        user.max_clients = config::effective_max_user_client_connections(*configuration_, name);
+    }
+    return user;
+}
+
+pool& pool_core::find_pool(database_entry& db, std::string_view user) {
+    for (auto& p : db.pools) {
+        if (p->user == user) {
+            return *p;
+        }
+    }
+    db.pools.push_back(std::make_unique<pool>(db, find_user(user), std::string(user), workers_));
+    limit(*db.pools.back());
+    return *db.pools.back();
+}
+
+std::optional<errc> pool_core::admit_client(database_entry& db, std::string_view user) {
+    user_entry& owner = find_user(user);
+    if (db.max_clients > 0 && db.clients >= db.max_clients) {
+        return errc::too_many_database_clients;
+    }
+    if (owner.max_clients > 0 && owner.clients >= owner.max_clients) {
+        return errc::too_many_user_clients;
+    }
+    db.clients++;
+    owner.clients++;
+    return std::nullopt;
+}
+
+void pool_core::dismiss_client(database_entry& db, std::string_view user) {
+    db.clients--;
+    find_user(user).clients--;
+}
+
+// The data path.
+
+void pool_core::set_state(server_entry& server, server_entry::state next) {
+    pool& p = *server.owner;
+    if (server.hook.is_linked()) {
+        auto& idle = p.sides[server.worker].idle;
+        idle.erase(idle.iterator_to(server));
+    }
+    if (server.where == server_entry::state::moving && next != server.where) {
+        p.sides[server.destination].incoming--;
+    }
+    count_of(p.counts, server.where)--;
+    count_of(p.counts, next)++;
+    server.where = next;
+    check_counts(p);
+}
+
+void pool_core::check_counts(const pool& p) const {
+    const pool_counts& c = p.counts;
+    if (c.servers() != static_cast<int>(p.servers.size()) + c.promised || c.connecting < 0 ||
+        c.idle < 0 || c.leased < 0 || c.busy < 0 || c.moving < 0) [[unlikely]] {
+        log::write(
+            log::level::fatal,
+            "bug: pool {}/{} has {} servers but counts connecting {} idle {} leased {} busy {} "
+            "moving {}",
+            p.database.name,
+            p.user,
+            p.servers.size(),
+            c.connecting,
+            c.idle,
+            c.leased,
+            c.busy,
+            c.moving
+        );
+        std::abort();
+    }
+}
+
+server_entry* pool_core::acquire(waiter& who, steady_time now, actions& out) {
+    pool& p = *who.wanted;
+    pool::side& here = p.sides[who.wait_worker];
+    if (!held(p) && here.waiting.empty() && !here.idle.empty()) {
+        server_entry& server = p.limits.round_robin ? here.idle.front() : here.idle.back();
+        const bool check = p.limits.check_servers && now - server.idle_since > p.limits.check_delay;
+        if (!check) {
+            set_state(server, server_entry::state::leased);
+            return &server;
+        }
+        set_state(server, server_entry::state::busy);
+        out.push_back({action::kind::check, server.worker, &p, server.id});
+    } else if (!held(p)) {
+        take_elsewhere(p, who.wait_worker, out);
+    }
+    who.waiting_since = now;
+    here.waiting.push_back(who);
+    p.counts.waiting++;
+    if (!p.hungry) {
+        p.hungry = true;
+        hungry_.push_back(&p);
+    }
+    evaluate(p, now, out);
+    return nullptr;
+}
+
+/// Has an idle server of another worker moved to `to`, if there is one.
+bool pool_core::take_elsewhere(pool& p, worker_id to, actions& out) {
+    for (worker_id from = 0; from < workers_; from++) {
+        auto& idle = p.sides[from].idle;
+        if (from == to || idle.empty()) {
+            continue;
+        }
+        server_entry& server = p.limits.round_robin ? idle.front() : idle.back();
+        set_state(server, server_entry::state::moving);
+        server.destination = to;
+        p.sides[to].incoming++;
+        out.push_back({action::kind::move, from, &p, server.id, to});
+        return true;
+    }
+    return false;
+}
+
+void pool_core::leave(waiter& who) {
+    if (!who.wait_hook.is_linked()) {
+        return;
+    }
+    pool& p = *who.wanted;
+    auto& waiting = p.sides[who.wait_worker].waiting;
+    waiting.erase(waiting.iterator_to(who));
+    p.counts.waiting--;
+    if (p.counts.waiting == 0 && p.hungry) {
+        p.hungry = false;
+        erase(hungry_, &p);
+    }
+}
+
+/// The worker whose oldest waiter should have a server that is free on `here`; nothing if it is to
+/// stay.
+std::optional<worker_id> pool_core::better_place(const pool& p, worker_id here) const noexcept {
+    if (p.counts.waiting == 0) {
+        return std::nullopt;
+    }
+    std::optional<worker_id> best;
+    const waiter* own = p.sides[here].waiting.empty() ? nullptr : &p.sides[here].waiting.front();
+    steady_time bound = own != nullptr ? own->waiting_since - fairness : steady_time::max();
+    for (worker_id w = 0; w < workers_; w++) {
+        const pool::side& there = p.sides[w];
+        if (w != here && static_cast<int>(there.waiting.size()) > there.incoming &&
+            there.waiting.front().waiting_since < bound) {
+            bound = there.waiting.front().waiting_since;
+            best = w;
+        }
+    }
+    return best;
+}
+
+bool pool_core::too_old(pool& p, const server_entry& server, steady_time now) {
+    const microseconds lifetime = p.limits.server_lifetime;
+    if (now - server.connected_at < lifetime) {
+        return false;
+    }
+    // Closes are spread, so that a pool that was filled at once is not emptied at once.
+    const auto apart = lifetime / std::max(p.limits.size, 1);
+    if (lifetime.count() > 0 && now - p.lifetime_close_at < apart) {
+        return false;
+    }
+    p.lifetime_close_at = now;
+    return true;
+}
+
+release_outcome pool_core::release(server_entry& server, steady_time now, actions& out) {
+    pool& p = *server.owner;
+    const bool fresh = server.where == server_entry::state::connecting;
+    if (fresh) {
+        p.failure.clear();
+        p.failure_sqlstate.clear();
+        server.connected_at = now;
+    }
+    if (server.close_needed || p.database.removed || held(p) ||
+        (!fresh && too_old(p, server, now))) {
+        return {release_outcome::kind::close};
+    }
+    if (const auto place = better_place(p, server.worker)) {
+        set_state(server, server_entry::state::moving);
+        server.destination = *place;
+        p.sides[*place].incoming++;
+        return {release_outcome::kind::move, nullptr, *place};
+    }
+    auto& waiting = p.sides[server.worker].waiting;
+    if (!waiting.empty()) {
+        waiter& next = waiting.front();
+        leave(next);
+        set_state(server, server_entry::state::leased);
+        if (fresh) {
+            evaluate(p, now, out);
+        }
+        return {release_outcome::kind::granted, &next};
+    }
+    if (p.limits.size > 0 && p.counts.servers() > p.limits.size) {
+        // A reserve server, and nobody waits any more.
+        return {release_outcome::kind::close};
+    }
+    set_state(server, server_entry::state::idle);
+    server.idle_since = now;
+    p.sides[server.worker].idle.push_back(server);
+    return {release_outcome::kind::parked, nullptr, 0, look_again(p)};
+}
+
+// The life of a server.
+
+void pool_core::opened(server_entry& server, pool& where, worker_id worker, steady_time now) {
+    server.owner = &where;
+    server.worker = worker;
+    server.where = server_entry::state::connecting;
+    server.connected_at = now;
+    where.counts.promised--;
+    where.servers.push_back(server);
+    check_counts(where);
+}
+
+void pool_core::connect_failed(
+    server_entry& server,
+    std::string_view message,
+    std::string_view sqlstate,
+    steady_time now,
+    actions& out
+) {
+    pool& p = *server.owner;
+    p.failure = message;
+    p.failure_sqlstate = sqlstate;
+    p.failed_at = now;
+    // A server that is starting up or shutting down may be back soon; any other refusal of the
+    // log-in would be the same for all who wait.
+    if (!sqlstate.empty() && sqlstate != "57P03" && p.counts.servers() == p.counts.connecting) {
+        for (worker_id w = 0; w < workers_; w++) {
+            if (!p.sides[w].waiting.empty()) {
+                out.push_back({action::kind::refuse, w, &p});
+            }
+        }
+    }
+    closed(server, now, out);
+}
+
+waiter* pool_core::next_refused(pool& p, worker_id worker) {
+    auto& waiting = p.sides[worker].waiting;
+    if (p.failure.empty() || waiting.empty()) {
+        return nullptr;
+    }
+    waiter& next = waiting.front();
+    leave(next);
+    return &next;
+}
+
+void pool_core::occupy(server_entry& server) {
+    set_state(server, server_entry::state::busy);
+}
+
+void pool_core::closed(server_entry& server, steady_time now, actions& out) {
+    pool& p = *server.owner;
+    set_state(server, server_entry::state::busy);
+    p.counts.busy--;
+    p.servers.erase(p.servers.iterator_to(server));
+    p.database.connections--;
+    p.user_totals.connections--;
+    server.owner = nullptr;
+    evaluate(p, now, out);
+    if (p.database.max_connections > 0 || p.user_totals.max_connections > 0) {
+        evaluate_hungry(now, out);
+    }
+}
+
+void pool_core::arrived(server_entry& server, worker_id at) {
+    set_state(server, server_entry::state::busy);
+    server.worker = at;
+}
+
+std::string_view pool_core::claim_stale(server_entry& server, steady_time now) {
+    if (server.where != server_entry::state::idle) {
+        return {};
+    }
+    pool& p = *server.owner;
+    const microseconds idle_limit = p.limits.server_idle_timeout;
+    std::string_view why;
+    if (too_old(p, server, now)) {
+        why = "server lifetime over";
+    } else if (idle_limit.count() > 0 && now - server.idle_since >= idle_limit &&
+               p.counts.servers() > p.limits.min_size) {
+        why = "server idle timeout";
+    } else {
+        return {};
+    }
+    set_state(server, server_entry::state::busy);
+    return why;
+}
+
+microseconds pool_core::look_again(const pool& p) noexcept {
+    const microseconds idle = p.limits.server_idle_timeout;
+    const microseconds life = p.limits.server_lifetime;
+    if (idle.count() <= 0 || life.count() <= 0) {
+        return std::max(idle, life);
+    }
+    return std::min(idle, life);
+}
+
+bool pool_core::failing(const pool& p, steady_time now) const noexcept {
+    return !p.failure.empty() && p.counts.servers() == p.counts.connecting &&
+           now - p.failed_at < p.limits.login_retry;
+}
+
+// Connecting.
+
+void pool_core::evaluate(pool& p, steady_time now, actions& out) {
+    for (;;) {
+        // Servers on their way serve a waiter each; those being checked or reset probably will.
+        const int coming = p.counts.connecting + p.counts.moving;
+        if (p.counts.waiting <= coming || p.counts.connecting >= connects_at_once ||
+            !may_connect(p, now, out)) {
+            return;
+        }
+        promise(p, p.oldest()->wait_worker, out);
+    }
+}
+
+void pool_core::promise(pool& p, worker_id worker, actions& out) {
+    p.counts.connecting++;
+    p.counts.promised++;
+    p.database.connections++;
+    p.user_totals.connections++;
+    out.push_back({action::kind::connect, worker, &p});
+}
+
+bool pool_core::may_connect(pool& p, steady_time now, actions& out) {
+    if (held(p) || p.database.removed ||
+        (!p.failure.empty() && now - p.failed_at < p.limits.login_retry)) {
+        return false;
+    }
+    const int servers = p.counts.servers();
+    if (p.limits.size > 0 && servers >= p.limits.size) {
+        const waiter* first = p.oldest();
+        const bool reserve = p.limits.reserve_timeout.count() > 0 && first != nullptr &&
+                             now - first->waiting_since >= p.limits.reserve_timeout &&
+                             servers < p.limits.size + p.limits.reserve_size;
+        if (!reserve) {
+            return false;
+        }
+    }
+    return within_limits(p, out);
+}
+
+bool pool_core::within_limits(pool& p, actions& out) {
+    const database_entry& db = p.database;
+    if (db.max_connections > 0 && db.connections >= db.max_connections) {
+        evict(p, nullptr, out);
+        return false;
+    }
+    const user_entry& user = p.user_totals;
+    if (user.max_connections > 0 && user.connections >= user.max_connections) {
+        evict(p, &user, out);
+        return false;
+    }
+    return true;
+}
+
+/// Closes the server of another pool that has been idle longest, of the same database or (if `only`
+/// is given) of the same user, to make room. The connection is opened when that one is gone.
+void pool_core::evict(pool& asking, const user_entry* only, actions& out) {
+    server_entry* oldest = nullptr;
+    const auto look_at = [&](pool& p) {
+        if (&p == &asking || (only != nullptr && &p.user_totals != only)) {
+            return;
+        }
+        for (auto& side : p.sides) {
+            if (!side.idle.empty() &&
+                (oldest == nullptr || side.idle.front().idle_since < oldest->idle_since)) {
+                oldest = &side.idle.front();
+            }
+        }
+    };
+    if (only == nullptr) {
+        for (auto& p : asking.database.pools) {
+            look_at(*p);
+        }
+    } else {
+        for (auto& [name, db] : databases_) {
+            for (auto& p : db->pools) {
+                look_at(*p);
+            }
+        }
+    }
+    if (oldest != nullptr) {
+        set_state(*oldest, server_entry::state::busy);
+        out.push_back({action::kind::close, oldest->worker, oldest->owner, oldest->id});
+    }
+}
+
+void pool_core::evaluate_hungry(steady_time now, actions& out) {
+    scratch_ = hungry_;
+    for (pool* p : scratch_) {
+        evaluate(*p, now, out);
+    }
+}
+
+void pool_core::tick(steady_time now, actions& out) {
+    evaluate_hungry(now, out);
+    if (now - minimum_checked_at_ >= milliseconds(333)) {
+        minimum_checked_at_ = now;
+        for (pool* p : minimal_) {
+            keep_minimum(*p, now, out);
+        }
+    }
+}
+
+/// One connection at a time, and only for pools that somebody uses.
+void pool_core::keep_minimum(pool& p, steady_time now, actions& out) {
+    const bool used = p.database.clients > 0 || p.database.settings.user.has_value();
+    if (used && p.counts.connecting == 0 && p.counts.servers() < p.limits.min_size &&
+        may_connect(p, now, out)) {
+        promise(p, 0, out);
+    }
+}
+
+// The operator.
+
+void pool_core::close_idle(pool& p, actions& out) {
+    for (auto& side : p.sides) {
+        while (!side.idle.empty()) {
+            server_entry& server = side.idle.front();
+            set_state(server, server_entry::state::busy);
+            out.push_back({action::kind::close, server.worker, &p, server.id});
+        }
+    }
+}
+
+void pool_core::reconnect(const database_entry* db, actions& out) {
+    for (auto& [name, entry] : databases_) {
+        if (db != nullptr && db != entry.get()) {
+            continue;
+        }
+        for (auto& p : entry->pools) {
+            p->failure.clear();
+            for (server_entry& server : p->servers) {
+                server.close_needed = true;
+            }
+            close_idle(*p, out);
+        }
+    }
+}
+
+void pool_core::pause(database_entry* db, actions& out) {
+    (db != nullptr ? db->paused : paused_) = true;
+    for (auto& [name, entry] : databases_) {
+        if (db == nullptr || db == entry.get()) {
+            for (auto& p : entry->pools) {
+                close_idle(*p, out);
+            }
+        }
+    }
+}
+
+void pool_core::resume(database_entry* db, steady_time now, actions& out) {
+    (db != nullptr ? db->paused : paused_) = false;
+    evaluate_hungry(now, out);
+}
+
+namespace {
+
+template <typename Count>
+int sum(
+    const std::map<std::string, std::unique_ptr<database_entry>, std::less<>>& databases,
+    const database_entry* only,
+    Count count
+) {
+    int total = 0;
+    for (const auto& [name, db] : databases) {
+        if (only == nullptr || only == db.get()) {
+            for (const auto& p : db->pools) {
+                total += count(*p);
+            }
+        }
+    }
+    return total;
+}
+
+}  // namespace
+
+int pool_core::servers_in_use(const database_entry* db) const noexcept {
+    return sum(databases_, db, [](const pool& p) { return p.counts.servers() - p.counts.idle; });
+}
+
+int pool_core::servers_to_close(const database_entry* db) const noexcept {
+    return sum(databases_, db, [](const pool& p) {
+        return static_cast<int>(std::count_if(
+            p.servers.begin(), p.servers.end(), [](const server_entry& s) { return s.close_needed; }
+        ));
+    });
+}
+
+}  // namespace pgweir::pool

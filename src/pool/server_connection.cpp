@@ -1,0 +1,581 @@
+#include "pool/server_connection.hpp"
+
+#include "base/log.hpp"
+#include "net/loop.hpp"
+#include "pool/pool_directory.hpp"
+#include "pool/server_host.hpp"
+#include "protocol/message.hpp"
+
+#include <algorithm>
+
+namespace pgweir::pool {
+
+namespace {
+
+using protocol::frame_scanner;
+using protocol::pipeline;
+using protocol::transaction_status;
+
+/// Relaying, only these are read whole: who is done, and which parameters changed.
+constexpr protocol::type_set relay_types{"ZS"};
+
+constexpr protocol::type_set all_types = [] {
+    protocol::type_set all{""};
+    all.has.fill(true);
+    return all;
+}();
+
+/// The longest message that is read whole. Rows pass by, however long they are.
+constexpr std::uint32_t whole_limit = 1024 * 1024;
+constexpr std::uint32_t length_limit = 0x7fffffff;
+
+/// How long an abandoned query may take to end, and a request of our own, where no query_timeout
+/// says otherwise.
+constexpr seconds patience{10};
+
+constexpr std::string_view empty_query = "<empty>";
+constexpr std::string_view query_canceled = "57014";
+
+}  // namespace
+
+server_connection::server_connection(server_host& host, pool& where, std::uint64_t server_id)
+    : host_(&host),
+      scanner_(all_types, whole_limit, length_limit),
+      parameters_(host.parameters().empty()) {
+    id = server_id;
+    host.pools().run(host.id(), [&](pool_core& core, actions&) {
+        core.opened(*this, where, host_->id(), net::loop::now());
+    });
+}
+
+server_connection::~server_connection() = default;
+
+// Connecting and logging in.
+
+void server_connection::connect() {
+    server_address to = host_->address_of(*owner);
+    address_ = to.where;
+    connect_query_ = std::move(to.connect_query);
+    connect_timeout_ = to.connect_timeout;
+    login_ = std::make_unique<server_login>(
+        std::move(to.login), host_->parameters(), &host_->scram_cache()
+    );
+    if (connect_timeout_.count() > 0) {
+        host_->loop().set(*this, net::loop::now() + connect_timeout_);
+    }
+    connector_ = std::make_unique<net::connector>(
+        host_->loop(),
+        address_,
+        to.options,
+        microseconds(0),
+        [this](int socket, std::error_code why) { on_connected(socket, why); }
+    );
+}
+
+void server_connection::on_connected(int socket, std::error_code why) {
+    connector_.reset();
+    if (socket < 0) {
+        return login_failed("cannot connect: " + why.message(), {});
+    }
+    socket_ = socket;
+    phase_ = phase::login;
+    stream_ = host_->loop().streams().adopt(socket, *this);
+    std::string out;
+    login_->start(out);
+    stream_->send(out);
+}
+
+void server_connection::on_login_bytes() {
+    std::string out;
+    for (;;) {
+        switch (scanner_.next()) {
+            case frame_scanner::event::end:
+                return;
+            case frame_scanner::event::header:
+            case frame_scanner::event::malformed:
+                return login_failed(text_of(errc::server_protocol).message, {});
+            case frame_scanner::event::message:
+                break;
+        }
+        out.clear();
+        const auto outcome = login_->on_message(scanner_.type(), scanner_.body(), out);
+        stream_->send(out);
+        wipe(out);
+        if (outcome == server_login::outcome::failed) {
+            return login_failed(login_->why(), login_->sqlstate());
+        }
+        if (outcome == server_login::outcome::ready) {
+            return logged_in();
+        }
+    }
+}
+
+void server_connection::logged_in() {
+    key_ = login_->key();
+    parameters_ = login_->parameters();
+    clear();
+    log::info(
+        "server {} {}/{} at {}: connected, process {}",
+        id,
+        owner->database.name,
+        owner->user,
+        net::to_string(address_),
+        key_.process_id
+    );
+    auto greeting = std::make_shared<const welcome>(welcome{parameters_, login_->welcome()});
+    login_.reset();
+    host_->pools().run(host_->id(), [&](pool_core&, actions&) {
+        owner->greeting = std::move(greeting);
+    });
+    if (connect_query_.empty()) {
+        return put_back();
+    }
+    phase_ = phase::setup;
+    start_task(task_kind::connect_query, connect_query_);
+}
+
+void server_connection::login_failed(std::string_view why, std::string_view sqlstate) {
+    log::warning(
+        "server {} {}/{} at {}: log-in failed: {}",
+        id,
+        owner->database.name,
+        owner->user,
+        net::to_string(address_),
+        why
+    );
+    phase_ = phase::gone;
+    clear();
+    connector_.reset();
+    stream_.reset();
+    host_->pools().run(host_->id(), [&](pool_core& core, actions& out) {
+        core.connect_failed(*this, why, sqlstate, net::loop::now(), out);
+    });
+    host_->remove(*this);
+}
+
+// Leases.
+
+void server_connection::lease_to(lease_holder& holder, reset_policy after) noexcept {
+    holder_ = &holder;
+    phase_ = phase::ready;
+    error_last_ = false;
+    reset_due_ = after == reset_policy::reset;
+    claimed_ = false;
+    clear();
+}
+
+void server_connection::end_lease(lease_end how) {
+    holder_ = nullptr;
+    if (phase_ == phase::gone) {
+        return;
+    }
+    if (stream_->paused()) {
+        stream_->resume();
+    }
+    if (how == lease_end::done && cancels_ == 0 && !check_before_use_ && !reset_due_) {
+        return put_back();
+    }
+    if (how == lease_end::broken || requests_.needs_sync() || requests_.copy_in_open()) {
+        // PostgreSQL rolls back what the client has not finished asking for.
+        return end("client left in the middle of a request");
+    }
+    occupy();
+    if (requests_.settled()) {
+        clean_up();
+    } else {
+        drain();
+    }
+}
+
+bool server_connection::set_parameters(const parameter_set_ptr& wanted, bool reported) {
+    const std::string sql = host_->parameters().change(*parameters_, *wanted);
+    if (sql.empty()) {
+        return false;
+    }
+    wanted_ = wanted;
+    wanted_reported_ = reported;
+    start_task(task_kind::parameters, sql);
+    return true;
+}
+
+// Replies.
+
+void server_connection::on_received(std::string_view bytes) {
+    scanner_.feed(bytes);
+    if (phase_ == phase::login) {
+        on_login_bytes();
+    } else {
+        relay(bytes);
+    }
+}
+
+void server_connection::relay(std::string_view bytes) {
+    std::size_t run = 0;  // where the bytes begin that are to be forwarded next
+    for (;;) {
+        switch (scanner_.next()) {
+            case frame_scanner::event::header:
+            case frame_scanner::event::message:
+                if (!on_reply(bytes, run)) {
+                    return lose(errc::server_protocol, "a message that nothing explains");
+                }
+                continue;
+            case frame_scanner::event::malformed:
+                return lose(errc::server_protocol, "a message of impossible length");
+            case frame_scanner::event::end:
+                forward(bytes.substr(run, scanner_.position() - run));
+                return after_replies();
+        }
+    }
+}
+
+/// One message: to the client, or swallowed. False if the server makes no sense.
+bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
+    const char type = scanner_.type();
+    const bool own = requests_.own_next();
+    pipeline::verdict verdict{};
+    if (type == 'Z') {
+        if (scanner_.body_length() != 1) {
+            return false;
+        }
+        verdict = requests_.ready(scanner_.body()[0]);
+        (own ? task_over_ : settled_now_) = own || requests_.settled();
+        if (own) {
+            scanner_.set_whole(relay_types);
+        }
+    } else {
+        verdict = requests_.reply(type);
+        if (type == 'S') {
+            on_parameter(scanner_.body());
+            verdict = own ? pipeline::verdict::own : verdict;
+        } else if (type == 'E') {
+            if (own) {
+                on_task_error(scanner_.body());
+            }
+            error_last_ = true;
+        } else if (type != 'N') {
+            error_last_ = false;
+        }
+    }
+    if (verdict == pipeline::verdict::desync) {
+        return false;
+    }
+    const bool swallow = verdict == pipeline::verdict::own;
+    if (!scanner_.raw_in_chunk()) {
+        // Begun in an earlier chunk, so nothing of this chunk comes before it.
+        if (!swallow) {
+            forward(scanner_.raw());
+        }
+        run = scanner_.position();
+    } else if (swallow) {
+        const std::size_t start = scanner_.position() - scanner_.raw().size();
+        forward(bytes.substr(run, start - run));
+        run = scanner_.position();
+    }
+    return true;
+}
+
+void server_connection::on_parameter(std::string_view body) {
+    const auto parameter = protocol::read_parameter_status(body);
+    if (!parameter) {
+        return;
+    }
+    const auto index = host_->parameters().index_of(parameter->name);
+    if (!index) {
+        return;
+    }
+    if (task_ == task_kind::parameters && wanted_reported_) {
+        return;  // exactly what was asked for; taken over when all of it is in force
+    }
+    parameters_ = host_->parameters().with(parameters_, *index, parameter->value);
+    if (holder_ != nullptr && task_ != task_kind::parameters) {
+        holder_->on_parameter(*index, parameter->value);
+    }
+}
+
+void server_connection::forward(std::string_view bytes) {
+    if (holder_ != nullptr && !bytes.empty()) {
+        holder_->on_replies(bytes);
+    }
+}
+
+/// What the replies of a chunk lead to, when all that was to be forwarded is.
+void server_connection::after_replies() {
+    if (task_over_) {
+        task_over_ = false;
+        on_task_done();
+    }
+    if (settled_now_) {
+        settled_now_ = false;
+        if (phase_ == phase::draining && requests_.settled()) {
+            clean_up();
+        } else if (holder_ != nullptr && requests_.settled()) {
+            holder_->on_settled(requests_.status());
+        }
+    }
+}
+
+void server_connection::on_drained() {
+    if (holder_ != nullptr) {
+        holder_->on_server_drained();
+    }
+}
+
+// Requests of our own.
+
+void server_connection::start_task(task_kind what, std::string_view sql) {
+    task_ = what;
+    task_error_.clear();
+    scanner_.set_whole(all_types);
+    requests_.sent(protocol::request::query, protocol::origin::pooler);
+    std::string out;
+    protocol::put_query(out, sql == empty_query ? std::string_view() : sql);
+    stream_->send(out);
+    if (holder_ == nullptr) {
+        host_->loop().set(*this, net::loop::now() + patience);
+    }
+}
+
+void server_connection::on_task_error(std::string_view body) {
+    const protocol::error_fields error = protocol::read_error(body);
+    if (task_ == task_kind::check && error.sqlstate == query_canceled) {
+        // The cancel request that was feared came late, and has hit nobody.
+        check_before_use_ = true;
+        return;
+    }
+    task_error_ = error.message.empty() ? "error" : std::string(error.message);
+}
+
+void server_connection::on_task_done() {
+    const task_kind done = std::exchange(task_, task_kind::none);
+    std::string error = std::exchange(task_error_, {});
+    if (done == task_kind::parameters) {
+        const parameter_set_ptr wanted = std::exchange(wanted_, nullptr);
+        if (error.empty() && wanted_reported_) {
+            parameters_ = wanted;
+        } else if (error.empty()) {
+            // The server has reported what the values really are; what it does not report is what
+            // was asked for.
+            parameter_values values = wanted->values();
+            const parameter_values& known = parameters_->values();
+            for (std::size_t i = 0; i < values.size(); i++) {
+                values[i] = known[i] && values[i] ? known[i] : values[i];
+            }
+            parameters_ = host_->parameters().intern(std::move(values));
+        }
+        if (holder_ != nullptr) {
+            holder_->on_parameters_set(
+                error.empty() ? std::nullopt : std::optional<std::string>(std::move(error))
+            );
+        } else if (requests_.settled()) {
+            clean_up();
+        }
+        return;
+    }
+    if (!error.empty()) {
+        log::warning(
+            "server {} {}/{}: {} failed: {}",
+            id,
+            owner->database.name,
+            owner->user,
+            done == task_kind::connect_query ? "connect_query"
+            : done == task_kind::check       ? "server_check_query"
+            : done == task_kind::reset       ? "server_reset_query"
+                                             : "rollback",
+            error
+        );
+        return end("a request of the pooler's failed: " + error);
+    }
+    if (done == task_kind::reset) {
+        reset_due_ = false;
+    }
+    if (done != task_kind::rollback && requests_.status() != transaction_status::idle) {
+        return end("left in a transaction by a request of the pooler's");
+    }
+    clean_up();
+}
+
+void server_connection::check() {
+    if (phase_ != phase::ready || holder_ != nullptr || where != state::busy) {
+        return;
+    }
+    claimed_ = true;
+    phase_ = phase::task;
+    start_task(task_kind::check, host_->settings().server_check_query);
+}
+
+// From one client to the next.
+
+void server_connection::occupy() {
+    if (!claimed_) {
+        claimed_ = true;
+        host_->pools().run(host_->id(), [&](pool_core& core, actions&) { core.occupy(*this); });
+    }
+}
+
+/// The client has gone and replies are owed: what can commit is left to finish.
+void server_connection::drain() {
+    phase_ = phase::draining;
+    const microseconds limit = host_->settings().query_timeout;
+    host_->loop().set(*this, net::loop::now() + std::max<microseconds>(limit, patience));
+}
+
+/// Nothing is owed: does what is needed before another client may have the server, one thing at a
+/// time.
+void server_connection::clean_up() {
+    if (cancels_ > 0) {
+        phase_ = phase::holding;
+        host_->loop().set(*this, net::loop::now() + patience);
+        return;
+    }
+    phase_ = phase::task;
+    if (requests_.status() != transaction_status::idle) {
+        return start_task(task_kind::rollback, "ROLLBACK");
+    }
+    if (std::exchange(check_before_use_, false)) {
+        return start_task(task_kind::check, empty_query);
+    }
+    const std::string& reset = host_->settings().server_reset_query;
+    if (reset_due_ && !reset.empty()) {
+        return start_task(task_kind::reset, reset);
+    }
+    put_back();
+}
+
+void server_connection::put_back() {
+    phase_ = phase::ready;
+    claimed_ = false;
+    clear();
+    const steady_time now = net::loop::now();
+    const release_outcome outcome = host_->pools().run(
+        host_->id(), [&](pool_core& core, actions& out) { return core.release(*this, now, out); }
+    );
+    switch (outcome.what) {
+        case release_outcome::kind::granted:
+            return outcome.to->on_granted(*this);
+        case release_outcome::kind::parked:
+            if (outcome.look_again.count() > 0) {
+                host_->loop().set(*this, now + outcome.look_again);
+            }
+            return;
+        case release_outcome::kind::close:
+            return end("not needed any more");
+        case release_outcome::kind::move:
+            return host_->later({action::kind::move, host_->id(), owner, id, outcome.destination});
+    }
+}
+
+void server_connection::cancel() {
+    cancels_++;
+    check_before_use_ = true;
+    host_->send_cancel(*this);
+}
+
+void server_connection::cancel_over() {
+    cancels_--;
+    if (phase_ == phase::holding) {
+        clean_up();
+    }
+}
+
+// Between workers.
+
+void server_connection::detach() {
+    if (phase_ != phase::ready || where != state::moving) {
+        return;
+    }
+    if (stream_->queued() != 0 || !scanner_.at_boundary()) {
+        return end("busy with something unexpected while idle");
+    }
+    leave_wheel();
+    socket_ = stream_->release();
+    stream_.reset();
+    host_->hand_over(*this, destination);
+}
+
+void server_connection::attach(server_host& host) {
+    host_ = &host;
+    stream_ = host.loop().streams().adopt(socket_, *this);
+    host.pools().run(host.id(), [&](pool_core& core, actions&) { core.arrived(*this, host.id()); });
+    put_back();
+}
+
+// The end.
+
+void server_connection::on_deadline(steady_time now) {
+    switch (phase_) {
+        case phase::connecting:
+        case phase::login:
+            return login_failed("no answer within server_connect_timeout", {});
+        case phase::setup:
+        case phase::task:
+            return end("a request of the pooler's took too long");
+        case phase::draining:
+            return end("an abandoned query took too long");
+        case phase::holding:
+            return end("a cancel request took too long");
+        case phase::ready: {
+            const std::string_view why = host_->pools().run(
+                host_->id(), [&](pool_core& core, actions&) { return core.claim_stale(*this, now); }
+            );
+            if (!why.empty()) {
+                return end(why);
+            }
+            return host_->loop().set(*this, now + seconds(1));
+        }
+        case phase::gone:
+            return;
+    }
+}
+
+void server_connection::on_closed(std::error_code why) {
+    if (phase_ == phase::login) {
+        return login_failed(
+            why ? "connection lost: " + why.message() : "the server closed the connection", {}
+        );
+    }
+    lose(errc::server_lost, why ? why.message() : "the server closed the connection");
+}
+
+void server_connection::close(std::string_view why) {
+    if (phase_ == phase::gone) {
+        return;
+    }
+    if (phase_ == phase::connecting || phase_ == phase::login) {
+        return login_failed(why, {});
+    }
+    lose(errc::server_lost, why);
+}
+
+void server_connection::lose(errc code, std::string_view why) {
+    lease_holder* holder = std::exchange(holder_, nullptr);
+    const bool told = error_last_;
+    end(why);
+    if (holder != nullptr) {
+        holder->on_server_lost(code, told);
+    }
+}
+
+void server_connection::end(std::string_view why) {
+    log::info(
+        "server {} {}/{} at {}: closed: {}",
+        id,
+        owner->database.name,
+        owner->user,
+        net::to_string(address_),
+        why
+    );
+    phase_ = phase::gone;
+    clear();
+    if (requests_.settled()) {
+        std::string out;
+        protocol::put_terminate(out);
+        stream_->send(out);
+    }
+    stream_.reset();
+    host_->pools().run(host_->id(), [&](pool_core& core, actions& out) {
+        core.closed(*this, net::loop::now(), out);
+    });
+    host_->remove(*this);
+}
+
+}  // namespace pgweir::pool

@@ -1,0 +1,212 @@
+#pragma once
+
+// One connection to PostgreSQL: opened and logged in, leased to one client after another, and
+// proved clean between them.
+//
+// While it is leased, replies to the client's requests go straight from the receive buffer to the
+// holder; replies to requests of our own (parameters that are put right, checks, resets) are
+// swallowed. The pipeline says when nothing is owed. When a client is done, or has gone away, the
+// connection is reset, drained or rolled back as needed and goes back to the pool only when that is
+// proved to have worked; else it is closed.
+//
+//   connecting -> login -> setup (connect_query) -> ready <-> task (own request, no client)
+//                                                   ready: idle in the pool, or leased
+//   ready -> draining (client gone, replies owed) -> task (rollback, reset) -> ready
+//   ready -> holding (a cancel request is under way) -> task (check) -> ready
+//
+// Thread: the worker on whose loop it is; it is moved by release from one loop and adoption by
+// another. Any member function that may end the connection says so; the object stays until the turn
+// is over.
+
+#include "net/connector.hpp"
+#include "net/stream.hpp"
+#include "net/timer_wheel.hpp"
+#include "pool/parameters.hpp"
+#include "pool/pool_core.hpp"
+#include "pool/server_login.hpp"
+#include "protocol/frame.hpp"
+#include "protocol/pipeline.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pgweir::pool {
+
+class server_host;
+
+/// The client that has a server.
+class lease_holder {
+public:
+    /// Replies for the client, to be sent on before the call returns.
+    virtual void on_replies(std::string_view bytes) = 0;
+
+    /// All requests that were sent are answered. May give the server back.
+    virtual void on_settled(protocol::transaction_status status) = 0;
+
+    /// The server reports a changed parameter; the message itself comes with on_replies.
+    virtual void on_parameter(std::size_t index, std::string_view value) = 0;
+
+    /// The parameters asked for by set_parameters are in force; `error` says why not.
+    virtual void on_parameters_set(std::optional<std::string> error) = 0;
+
+    /// What was queued for the server is sent: the client may be read again.
+    virtual void on_server_drained() = 0;
+
+    /// The connection is lost; the lease is over. `told`: the server's last message was an error
+    /// that the client has got.
+    virtual void on_server_lost(errc code, bool told) = 0;
+
+protected:
+    ~lease_holder() = default;
+};
+
+/// How a lease ends.
+enum class lease_end : std::uint8_t {
+    done,       ///< settled and idle
+    abandoned,  ///< the client has gone, whatever is under way
+    broken,     ///< the client's requests were cut in the middle: the connection cannot be used any
+                ///< more
+};
+
+/// Whether a session's state is wiped (server_reset_query) before the next client.
+enum class reset_policy : std::uint8_t { keep, reset };
+
+class server_connection final : public server_entry, net::stream_handler, net::deadline {
+public:
+    /// REQUIRES: an action::connect for this pool and worker.
+    server_connection(server_host& host, pool& where, std::uint64_t server_id);
+    ~server_connection();
+
+    /// Begins to connect. May fail at once, which ends the connection.
+    void connect();
+
+    // For the holder of the lease.
+
+    void lease_to(lease_holder& holder, reset_policy after) noexcept;
+
+    /// Ends the lease; the holder must forget this object. May end the connection.
+    void end_lease(lease_end how);
+
+    /// Notes a request, then sends its bytes; in this order.
+    protocol::pipeline& requests() noexcept { return requests_; }
+
+    void send(std::string_view bytes) { stream_->send(bytes); }
+
+    std::size_t queued() const noexcept { return stream_->queued(); }
+
+    void pause_replies() noexcept { stream_->pause(); }
+
+    void resume_replies() noexcept { stream_->resume(); }
+
+    const parameter_set_ptr& parameters() const noexcept { return parameters_; }
+
+    /// Sends the statements that bring the server's parameters to `wanted`, ahead of what the
+    /// client sends next. `reported` promises that a server has reported exactly these values, so
+    /// that they cannot fail. REQUIRES: settled and idle. Nothing is sent, and false returned, if
+    /// there is nothing to change.
+    bool set_parameters(const parameter_set_ptr& wanted, bool reported);
+
+    // For the worker.
+
+    /// action::check: proves that the server is alive, then releases it.
+    void check();
+
+    /// Closes it, whatever it does. Ends the connection.
+    void close(std::string_view why);
+
+    /// action::move: leaves this loop.
+    void detach();
+
+    /// Joins the loop of another worker. May end the connection.
+    void attach(server_host& host);
+
+    /// A cancel request for the query that is running now. The server is held until its end is
+    /// known.
+    void cancel();
+    void cancel_over();
+
+    // What the console shows.
+
+    protocol::backend_key key() const noexcept { return key_; }
+
+    const net::target& address() const noexcept { return address_; }
+
+    int socket() const noexcept { return socket_; }
+
+    bool ready() const noexcept { return phase_ != phase::connecting && phase_ != phase::login; }
+
+    const lease_holder* holder() const noexcept { return holder_; }
+
+    bool being_canceled() const noexcept { return cancels_ > 0; }
+
+private:
+    enum class phase : std::uint8_t {
+        connecting,
+        login,
+        setup,
+        ready,
+        draining,
+        holding,
+        task,
+        gone
+    };
+    enum class task_kind : std::uint8_t { none, connect_query, parameters, check, reset, rollback };
+
+    void on_received(std::string_view bytes) override;
+    void on_drained() override;
+    void on_closed(std::error_code why) override;
+    void on_deadline(steady_time now) override;
+
+    void on_connected(int socket, std::error_code why);
+    void on_login_bytes();
+    void logged_in();
+    void login_failed(std::string_view why, std::string_view sqlstate);
+
+    void relay(std::string_view bytes);
+    bool on_reply(std::string_view bytes, std::size_t& run);
+    void on_parameter(std::string_view body);
+    void forward(std::string_view bytes);
+    void after_replies();
+
+    void start_task(task_kind what, std::string_view sql);
+    void on_task_error(std::string_view body);
+    void on_task_done();
+    void drain();
+    void occupy();
+    void clean_up();
+    void put_back();
+    void lose(errc code, std::string_view why);
+    void end(std::string_view why);
+
+    server_host* host_;
+    phase phase_ = phase::connecting;
+    task_kind task_ = task_kind::none;
+    bool reset_due_ = false;         // before the next lease
+    bool task_over_ = false;         // in the chunk that is being read
+    bool claimed_ = false;           // the pool counts it as busy, not leased
+    bool check_before_use_ = false;  // a cancel may have hit late
+    bool error_last_ = false;        // the last reply to the client was an error
+    int cancels_ = 0;                // cancel requests under way
+    int socket_ = -1;
+    lease_holder* holder_ = nullptr;
+    net::stream_ptr stream_;
+    protocol::frame_scanner scanner_;
+    protocol::pipeline requests_;
+    parameter_set_ptr parameters_;
+    parameter_set_ptr wanted_;  // by the parameters task
+    bool wanted_reported_ = false;
+    bool settled_now_ = false;  // a reply in the chunk that is being read settled all
+    std::string task_error_;
+    protocol::backend_key key_;
+    net::target address_;
+
+    // While connecting.
+    std::unique_ptr<net::connector> connector_;
+    std::unique_ptr<server_login> login_;
+    std::string connect_query_;
+    microseconds connect_timeout_{0};
+};
+
+}  // namespace pgweir::pool

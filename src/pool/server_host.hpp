@@ -1,0 +1,63 @@
+#pragma once
+
+// What a server connection asks of the worker that it lives on. Implemented by server/worker; on
+// its thread.
+
+#include "auth/scram_cache.hpp"
+#include "net/connector.hpp"
+#include "pool/parameters.hpp"
+#include "pool/pool_core.hpp"
+#include "pool/server_login.hpp"
+
+#include <memory>
+
+namespace pgweir::net {
+class loop;
+}
+
+namespace pgweir::pool {
+
+class pool_directory;
+class server_connection;
+
+/// Where a pool's servers are and how to log in there, as the configuration says now.
+struct server_address {
+    net::target where;
+    net::socket_options options;
+    microseconds connect_timeout{0};
+    std::string connect_query;
+    login_request login;
+};
+
+class server_host {
+public:
+    virtual net::loop& loop() noexcept = 0;
+    virtual pool_directory& pools() noexcept = 0;
+    virtual parameter_store& parameters() noexcept = 0;
+    virtual auth::scram_client_cache& scram_cache() noexcept = 0;
+    virtual worker_id id() const noexcept = 0;
+    virtual const config::settings& settings() const noexcept = 0;
+
+    /// Hosts of a list are used in turn.
+    virtual server_address address_of(const pool& p) = 0;
+
+    /// To be handed to another worker: the connection is out of this loop already.
+    virtual void hand_over(server_connection& server, worker_id to) = 0;
+
+    /// Does this on the loop soon, if the server is still there then.
+    virtual void later(const action& what) = 0;
+
+    /// The connection is closed and its accounts are settled: destroy it, but not before the
+    /// current call is over.
+    virtual void remove(server_connection& server) noexcept = 0;
+
+    /// Sends a cancel request for what a server is running, on a connection of its own, and calls
+    /// `server.cancel_over()` when the server's host has closed it, unless the server is gone by
+    /// then.
+    virtual void send_cancel(server_connection& server) = 0;
+
+protected:
+    ~server_host() = default;
+};
+
+}  // namespace pgweir::pool
