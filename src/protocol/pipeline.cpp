@@ -249,27 +249,28 @@ pipeline::verdict pipeline::reply(char type) {
 
 pipeline::verdict pipeline::error_response() {
     if (empty()) {
+        skipping_ = unsynced_;
         return verdict::forward;  // The server is being terminated.
     }
     const verdict result = whose();
-    const request failed = head();
-    if (copy_ == copy_state::none && failed != request::sync) {
-        doubtful_ = 0;
-    }
+    const bool in_copy = copy_ == copy_state::in_open || copy_ == copy_state::in_ended;
     copy_ = copy_state::none;
     answered_ = true;
-    if (is_extended(failed) && !skip_to_sync()) {
+    // Unlike other replies, an error does not end a doubt: a Sync can fail, too.
+    if (is_extended(head()) && !skip_to_sync(in_copy)) {
         return desync();
     }
     return result;
 }
 
 /// Drops what the server skips after an error of extended query. False if nobody can know what that
-/// is: a Sync in doubt ends the skipping earlier, and there are requests that would be served then.
-bool pipeline::skip_to_sync() {
+/// is: if the error ended a COPY, a Sync in doubt may end the skipping earlier, so that other
+/// requests are served.
+bool pipeline::skip_to_sync(bool in_copy) {
+    const bool early_end = in_copy && doubtful_ != 0;
     drop_head();
     while (!empty() && head() != request::sync) {
-        if (doubtful_ != 0 && head() != request::copy_end) {
+        if (early_end && head() != request::copy_end) {
             return false;
         }
         drop_head();

@@ -2,32 +2,30 @@
 
 // What a server still owes: every request that was sent to it and not yet answered, in order, and
 // the transaction status of its last ReadyForQuery. Answers the one question that a pooler lives
-// by: may this server be given to another client? PostgreSQL's manual: "Message Flow": "Extended
-// Query", "Pipelining", "COPY Operations", "Function Call".
+// by: may this server be given to another client?
+// PostgreSQL's manual: "Message Flow": "Extended Query", "Pipelining", "COPY Operations",
+// "Function Call".
 //
 // The traps that this class knows, each as PostgreSQL's backend does it:
 // - An error in Parse, Bind, Describe, Execute or Close makes the server skip everything up to the
-// next
-//   Sync, Query and FunctionCall messages included; these are never answered. An error in Query,
-//   FunctionCall or Sync skips nothing. Where no Sync was sent yet, what the client sends up to its
-//   Sync is skipped too.
+//   next Sync, Query and FunctionCall messages included; these are never answered. An error in
+//   Query, FunctionCall or Sync skips nothing. Where no Sync was sent yet, what the client sends up
+//   to its Sync is skipped too.
 // - While a COPY FROM STDIN takes data, Sync and Flush are ignored and never answered: those sent
-// after the
-//   COPY's Query or Execute and before its CopyDone or CopyFail owe nothing. CopyDone and CopyFail
-//   are not answered themselves, and are ignored outside of a COPY.
-// - An error that ends such a COPY may have come before the server read those Syncs, which are then
-// answered
-//   after all. Nothing in the protocol tells, so they stay in doubt until the answer to a later
-//   request proves that they were swallowed: `in_doubt`.
+//   after the COPY's Query or Execute and before its CopyDone or CopyFail owe nothing. CopyDone and
+//   CopyFail are not answered themselves, and are ignored outside of a COPY.
+// - An error that ends such a COPY may have come before the server read those Syncs (a trigger that
+//   fails, say), and then they are answered after all. Nothing in the protocol tells, so they stay
+//   in doubt until a later request is answered, which proves that they were swallowed.
 // - Parse, Bind, Describe, Execute and Close open an implicit transaction that only Sync ends: a
-// server whose
-//   replies have all come (Flush) is not settled before that.
+//   server whose replies have all come (after a Flush) is not settled before that.
 // - Query can hold several statements, so several CommandCompletes and several COPYs belong to it.
+//   It has at least one reply before its ReadyForQuery.
 // - Notices, notifications and parameter changes may come at any time and answer nothing.
 //
 // Pure bookkeeping: no I/O, no clock. One byte for each request under way; allocates only when more
 // than fifteen are under way. A reply that no request explains is a desync: the server must be
-// closed. Not thread-safe.
+// closed, and every later verdict is desync too. Not thread-safe.
 
 #include <cstddef>
 #include <cstdint>
@@ -132,7 +130,7 @@ private:
 
     verdict desync() noexcept;
     verdict error_response();
-    bool skip_to_sync();
+    bool skip_to_sync(bool in_copy);
     bool copy_step(char type);
     void copy_in_begins();
     void copy_in_completes();
