@@ -39,9 +39,9 @@ enum class access_level : std::uint8_t {
 
 /// How an operation ended. Empty `error`: well.
 struct operation_result {
-    std::string error;
+    std::string error = {};
     std::string sqlstate = "08P01";  // of the error; RELOAD's is always F0000
-    std::string notice;              // told to the client besides success
+    std::string notice = {};         // told to the client besides success
 };
 
 class console {
