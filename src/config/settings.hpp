@@ -51,8 +51,8 @@ struct settings {
     std::string pidfile;                   // restart
     std::vector<std::string> listen_addr;  // restart; names, addresses or "*"; none = no TCP
     int listen_port = 6432;                // restart; also the suffix of the Unix socket's name
-    std::string unix_socket_dir =
-        "/tmp";  // restart; also where servers without host are; "@..." is abstract
+    // restart; also where servers without host are. "@name" is abstract, empty is none.
+    std::string unix_socket_dir = "/tmp";
     int unix_socket_mode = 0777;    // restart
     std::string unix_socket_group;  // restart
     int listen_backlog = 128;       // restart
@@ -75,9 +75,8 @@ struct settings {
     int max_db_client_connections = 0;
     int max_user_connections = 0;
     int max_user_client_connections = 0;
-    bool server_round_robin =
-        false;  // idle servers: false = last used first, true = longest idle first
-    bool disable_pqexec = false;  // restart
+    bool server_round_robin = false;  // of idle servers: the longest idle instead of the last used
+    bool disable_pqexec = false;      // restart
     bool application_name_add_host = false;
     std::vector<std::string> track_extra_parameters = {"IntervalStyle"};  // restart
     std::vector<std::string> ignore_startup_parameters;
@@ -94,9 +93,8 @@ struct settings {
     std::string auth_ident_file;
     std::string auth_user;
     std::string auth_query =
-        "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM "
-        "pg_authid "
-        "WHERE rolname=$1 AND rolcanlogin";
+        "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END "
+        "FROM pg_authid WHERE rolname=$1 AND rolcanlogin";
     std::string auth_dbname;
     secret auth_ldap_options;  // may hold ldapbindpasswd
     std::vector<std::string> admin_users;
@@ -115,9 +113,8 @@ struct settings {
     // The life of a server connection.
     std::string server_reset_query = "DISCARD ALL";  // empty = none
     bool server_reset_query_always = false;          // in every pool mode, not only in session mode
-    microseconds server_check_delay =
-        seconds(30);                             // idle for longer: checked before use; 0 = always
-    std::string server_check_query = "<empty>";  // "<empty>" = an empty query; empty = no check
+    microseconds server_check_delay = seconds(30);   // idle for longer: checked first; 0 = always
+    std::string server_check_query = "<empty>";      // "<empty>" = an empty query; empty = no check
     bool server_fast_close = false;
     microseconds server_lifetime = seconds(3600);  // 0 = used once
     microseconds server_idle_timeout = seconds(600);
@@ -178,9 +175,9 @@ struct settings {
 struct database {
     std::string name;    // as clients know it; "*" in the template of automatic databases
     std::string dbname;  // as the server knows it; empty in the template = the client's name
-    std::vector<std::string>
-        hosts;        // names, addresses, "/directory" or "@abstract"; none = unix_socket_dir
-    int port = 5432;  // of all hosts
+    /// Names, addresses, "/directory" or "@abstract"; none = unix_socket_dir.
+    std::vector<std::string> hosts;
+    int port = 5432;                  // of all hosts
     std::optional<std::string> user;  // the forced user: one pool, whoever the client is
     secret password;                  // of the forced user; empty = from auth_file
     std::string auth_user;
@@ -227,8 +224,7 @@ struct peer {
     std::optional<int> pool_size;
 };
 
-/// Something that the operator should know although the file was accepted. Begins with "file:line:
-/// ".
+/// What the operator should know although the file was accepted. Begins with file and line.
 struct warning {
     std::string text;
 };
