@@ -118,6 +118,15 @@ void pool_core::limit(pool& p) {
     p.limits.check_servers = !global.server_check_query.empty();
     p.limits.login_retry = global.server_login_retry;
     p.limits.round_robin = global.server_round_robin;
+    p.terms.mode = p.limits.mode;
+    p.terms.reset_always = global.server_reset_query_always;
+    p.terms.query_wait_timeout =
+        config::effective_query_wait_timeout(*configuration_, db, p.user);
+    p.terms.query_timeout = config::effective_query_timeout(*configuration_, p.user);
+    p.terms.idle_transaction_timeout =
+        config::effective_idle_transaction_timeout(*configuration_, p.user);
+    p.terms.transaction_timeout = config::effective_transaction_timeout(*configuration_, p.user);
+    p.terms.client_idle_timeout = config::effective_client_idle_timeout(*configuration_, p.user);
     erase(minimal_, &p);
     if (p.limits.min_size > 0 && !p.database.removed) {
         minimal_.push_back(&p);

@@ -22,6 +22,7 @@
 //   leased --> busy: reset, drain, cancel under way: no client, not free --released--> idle or
 //   leased
 
+#include "auth/server_auth.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "config/settings.hpp"
@@ -30,6 +31,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -133,6 +135,17 @@ struct pool_limits {
     bool round_robin = false;
 };
 
+/// What clients of a pool read without the mutex; 0: no limit.
+struct client_terms {
+    std::atomic<config::pool_mode> mode{config::pool_mode::session};
+    std::atomic<bool> reset_always{false};
+    std::atomic<microseconds> query_wait_timeout{microseconds(0)};
+    std::atomic<microseconds> query_timeout{microseconds(0)};
+    std::atomic<microseconds> idle_transaction_timeout{microseconds(0)};
+    std::atomic<microseconds> transaction_timeout{microseconds(0)};
+    std::atomic<microseconds> client_idle_timeout{microseconds(0)};
+};
+
 /// Counts of a pool's servers by state, for the console.
 struct pool_counts {
     int waiting = 0;
@@ -154,6 +167,7 @@ public:
     user_entry& user_totals;
     const std::string user;
     std::vector<pool_stats> stats;  // one for each worker, written by it only
+    client_terms terms;
 
     // Guarded by the directory's mutex.
     pool_limits limits;
@@ -162,6 +176,7 @@ public:
     std::string failure_sqlstate;  // the server's, if it answered
     steady_time failed_at{};
     std::shared_ptr<const welcome> greeting;  // of the server that logged in last
+    auth::server_credentials learned;         // what a client's log-in proved to know
     steady_time lifetime_close_at{};          // of the last server closed for its age
     bool hungry = false;                      // is in the core's list of pools with waiters
     all_server_list servers;

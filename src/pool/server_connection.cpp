@@ -38,13 +38,13 @@ constexpr std::string_view query_canceled = "57014";
 
 }  // namespace
 
-server_connection::server_connection(server_host& host, pool& where, std::uint64_t server_id)
+server_connection::server_connection(server_host& host, pool& for_pool, std::uint64_t server_id)
     : host_(&host),
       scanner_(all_types, whole_limit, length_limit),
       parameters_(host.parameters().empty()) {
     id = server_id;
     host.pools().run(host.id(), [&](pool_core& core, actions&) {
-        core.opened(*this, where, host_->id(), net::loop::now());
+        core.opened(*this, for_pool, host_->id(), net::loop::now());
     });
 }
 
@@ -85,7 +85,7 @@ void server_connection::on_connected(int socket, std::error_code why) {
     stream_->send(out);
 }
 
-void server_connection::on_login_bytes() {
+void server_connection::on_login_bytes(std::string_view bytes) {
     std::string out;
     for (;;) {
         switch (scanner_.next()) {
@@ -105,7 +105,14 @@ void server_connection::on_login_bytes() {
             return login_failed(login_->why(), login_->sqlstate());
         }
         if (outcome == server_login::outcome::ready) {
-            return logged_in();
+            // What comes behind ReadyForQuery is asynchronous: a notice, say.
+            phase_ = phase::ready;
+            scanner_.set_whole(relay_types);
+            relay(bytes, scanner_.position());
+            if (phase_ != phase::gone) {
+                logged_in();
+            }
+            return;
         }
     }
 }
@@ -172,7 +179,7 @@ void server_connection::end_lease(lease_end how) {
     if (stream_->paused()) {
         stream_->resume();
     }
-    if (how == lease_end::done && cancels_ == 0 && !check_before_use_ && !reset_due_) {
+    if (how == lease_end::done && cancels_.empty() && !check_before_use_ && !reset_due_) {
         return put_back();
     }
     if (how == lease_end::broken || requests_.needs_sync() || requests_.copy_in_open()) {
@@ -203,14 +210,14 @@ bool server_connection::set_parameters(const parameter_set_ptr& wanted, bool rep
 void server_connection::on_received(std::string_view bytes) {
     scanner_.feed(bytes);
     if (phase_ == phase::login) {
-        on_login_bytes();
+        on_login_bytes(bytes);
     } else {
-        relay(bytes);
+        relay(bytes, 0);
     }
 }
 
-void server_connection::relay(std::string_view bytes) {
-    std::size_t run = 0;  // where the bytes begin that are to be forwarded next
+/// `run` is where the bytes begin that are to be forwarded next.
+void server_connection::relay(std::string_view bytes, std::size_t run) {
     for (;;) {
         switch (scanner_.next()) {
             case frame_scanner::event::header:
@@ -422,7 +429,7 @@ void server_connection::drain() {
 /// Nothing is owed: does what is needed before another client may have the server, one thing at a
 /// time.
 void server_connection::clean_up() {
-    if (cancels_ > 0) {
+    if (!cancels_.empty()) {
         phase_ = phase::holding;
         host_->loop().set(*this, net::loop::now() + patience);
         return;
@@ -451,7 +458,7 @@ void server_connection::put_back() {
     );
     switch (outcome.what) {
         case release_outcome::kind::granted:
-            return outcome.to->on_granted(*this);
+            return host_->grant(*outcome.to, *this);
         case release_outcome::kind::parked:
             if (outcome.look_again.count() > 0) {
                 host_->loop().set(*this, now + outcome.look_again);
@@ -464,15 +471,18 @@ void server_connection::put_back() {
     }
 }
 
-void server_connection::cancel() {
-    cancels_++;
+void server_connection::cancel(std::function<void()> done) {
+    cancels_.push_back(std::move(done));
     check_before_use_ = true;
     host_->send_cancel(*this);
 }
 
 void server_connection::cancel_over() {
-    cancels_--;
-    if (phase_ == phase::holding) {
+    // Which of several has ended does not matter: the server is held until all have.
+    const auto done = std::move(cancels_.back());
+    cancels_.pop_back();
+    done();
+    if (phase_ == phase::holding && cancels_.empty()) {
         clean_up();
     }
 }
@@ -575,6 +585,9 @@ void server_connection::end(std::string_view why) {
     host_->pools().run(host_->id(), [&](pool_core& core, actions& out) {
         core.closed(*this, net::loop::now(), out);
     });
+    for (const auto& done : std::exchange(cancels_, {})) {
+        done();
+    }
     host_->remove(*this);
 }
 

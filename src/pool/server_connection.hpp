@@ -27,10 +27,12 @@
 #include "protocol/frame.hpp"
 #include "protocol/pipeline.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgweir::pool {
 
@@ -75,8 +77,8 @@ enum class reset_policy : std::uint8_t { keep, reset };
 
 class server_connection final : public server_entry, net::stream_handler, net::deadline {
 public:
-    /// REQUIRES: an action::connect for this pool and worker.
-    server_connection(server_host& host, pool& where, std::uint64_t server_id);
+    /// REQUIRES: an action::connect for this pool and the host's worker.
+    server_connection(server_host& host, pool& for_pool, std::uint64_t server_id);
     ~server_connection();
 
     /// Begins to connect. May fail at once, which ends the connection.
@@ -122,9 +124,9 @@ public:
     /// Joins the loop of another worker. May end the connection.
     void attach(server_host& host);
 
-    /// A cancel request for the query that is running now. The server is held until its end is
-    /// known.
-    void cancel();
+    /// Sends a cancel request for what is running now. The server is held until its end is known;
+    /// `done` is called then, or when the server is gone.
+    void cancel(std::function<void()> done);
     void cancel_over();
 
     // What the console shows.
@@ -139,7 +141,7 @@ public:
 
     const lease_holder* holder() const noexcept { return holder_; }
 
-    bool being_canceled() const noexcept { return cancels_ > 0; }
+    bool being_canceled() const noexcept { return !cancels_.empty(); }
 
 private:
     enum class phase : std::uint8_t {
@@ -160,11 +162,11 @@ private:
     void on_deadline(steady_time now) override;
 
     void on_connected(int socket, std::error_code why);
-    void on_login_bytes();
+    void on_login_bytes(std::string_view bytes);
     void logged_in();
     void login_failed(std::string_view why, std::string_view sqlstate);
 
-    void relay(std::string_view bytes);
+    void relay(std::string_view bytes, std::size_t run);
     bool on_reply(std::string_view bytes, std::size_t& run);
     void on_parameter(std::string_view body);
     void forward(std::string_view bytes);
@@ -188,7 +190,7 @@ private:
     bool claimed_ = false;           // the pool counts it as busy, not leased
     bool check_before_use_ = false;  // a cancel may have hit late
     bool error_last_ = false;        // the last reply to the client was an error
-    int cancels_ = 0;                // cancel requests under way
+    std::vector<std::function<void()>> cancels_;  // under way, each with whom to tell
     int socket_ = -1;
     lease_holder* holder_ = nullptr;
     net::stream_ptr stream_;

@@ -41,6 +41,11 @@ public:
     /// Hosts of a list are used in turn.
     virtual server_address address_of(const pool& p) = 0;
 
+    /// Tells a waiter that the server is leased to it. A grant that comes of a grant (a client that
+    /// is done at once) is carried out after it, not inside of it, so that a long queue makes no
+    /// deep stack.
+    virtual void grant(waiter& to, server_connection& server) = 0;
+
     /// To be handed to another worker: the connection is out of this loop already.
     virtual void hand_over(server_connection& server, worker_id to) = 0;
 

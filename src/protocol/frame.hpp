@@ -60,6 +60,16 @@ public:
     /// scanner.
     void set_whole(const type_set& whole) noexcept { whole_ = &whole; }
 
+    /// Begins anew: the chunk under way and what was kept of it are forgotten.
+    void reset() noexcept {
+        kept_.clear();
+        chunk_ = {};
+        position_ = 0;
+        body_left_ = 0;
+        failed_ = false;
+        kept_reported_ = false;
+    }
+
     /// Hands in the next chunk, which must stay valid until `next` has returned `end` or
     /// `malformed`. REQUIRES: the chunk before it is used up.
     void feed(std::string_view chunk) noexcept;

@@ -1,0 +1,45 @@
+#pragma once
+
+// A cancel request on its way to PostgreSQL: a connection of its own that says which process is to
+// stop, and is over when the server closes it, for by then the signal has been sent.
+// PostgreSQL's manual: "Message Flow": "Canceling Requests in Progress".
+// Thread: the loop's.
+
+#include "net/connector.hpp"
+#include "net/stream.hpp"
+#include "protocol/message.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+namespace pgweir::pool {
+
+class cancel_request final : net::stream_handler {
+public:
+    /// `over` is called once, from the loop, whatever became of it, and may not destroy this object
+    /// within the call. Destroying it ends the request; `over` is then not called.
+    cancel_request(
+        net::loop& owner,
+        const net::target& where,
+        const net::socket_options& options,
+        std::chrono::microseconds timeout,
+        protocol::backend_key key,
+        std::function<void()> over
+    );
+    ~cancel_request();
+
+private:
+    void on_connected(int socket);
+    void on_received(std::string_view) override {}
+    void on_drained() override {}
+    void on_closed(std::error_code) override { over_(); }
+
+    net::loop& loop_;
+    protocol::backend_key key_;
+    std::function<void()> over_;
+    net::stream_ptr stream_;
+    net::connector connector_;
+};
+
+}  // namespace pgweir::pool

@@ -1,0 +1,774 @@
+#include "session/client.hpp"
+
+#include "base/log.hpp"
+#include "net/loop.hpp"
+#include "pool/pool_directory.hpp"
+
+#include <unistd.h>
+
+#include <sys/socket.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pgweir::session {
+
+namespace {
+
+using protocol::frame_scanner;
+using protocol::request;
+using protocol::transaction_status;
+
+/// Of requests, no message is read whole: bodies pass by.
+constexpr protocol::type_set no_types{""};
+
+/// What the console reads whole.
+constexpr protocol::type_set all_types = [] {
+    protocol::type_set all{""};
+    all.has.fill(true);
+    return all;
+}();
+constexpr std::uint32_t console_limit = 64 * 1024;
+
+/// A first message up to this length is waited for before a server is taken for it, so that a slow
+/// sender keeps no server busy.
+constexpr std::size_t wait_for_whole = 16 * 1024;
+
+/// What a client may send ahead while it waits for a server.
+constexpr std::size_t pending_limit = 64 * 1024;
+
+/// What pending_ keeps for the next time.
+constexpr std::size_t kept_capacity = 1024;
+
+bool is_of_own_user(int socket) {
+    ::ucred peer{};
+    socklen_t size = sizeof peer;
+    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid != 0 &&
+           peer.uid == ::geteuid();
+}
+
+connection_facts facts_of(const net::address& peer, int socket, bool full) {
+    connection_facts facts;
+    facts.local = peer.kind == net::address::family::local;
+    facts.own_user = facts.local && is_of_own_user(socket);
+    facts.ip = peer.ip();
+    facts.shown = fmt::format("{}:{}", peer.host(), peer.port);
+    facts.full = full;
+    return facts;
+}
+
+}  // namespace
+
+/// Who the client is, once that is known.
+struct client::identity {
+    std::string user;
+    std::string database;
+    pool::database_entry* entry = nullptr;  // null for the console
+};
+
+client::client(session_host& host, int socket, std::uint64_t id, bool full)
+    : host_(host),
+      id_(id),
+      socket_(socket),
+      peer_(net::address::of_peer(socket)),
+      stream_(host.loop().streams().adopt(socket, *this)),
+      scanner_(
+          no_types,
+          0,
+          static_cast<std::uint32_t>(host.current_runtime()->configuration->global.max_packet_size)
+      ),
+      parameters_(host.parameters().empty()),
+      connected_at_(net::loop::now()),
+      login_(std::make_unique<client_login>(
+          *host.current_runtime(), host.parameters(), host.verifiers(), facts_of(peer_, socket, full)
+      )) {
+    wait_worker = host.id();
+    watch();
+}
+
+client::~client() = default;
+
+const std::string& client::user() const noexcept {
+    static const std::string nobody;
+    return identity_ ? identity_->user : nobody;
+}
+
+const std::string& client::database() const noexcept {
+    static const std::string nothing;
+    return identity_ ? identity_->database : nothing;
+}
+
+void client::on_received(std::string_view bytes) {
+    switch (state_) {
+        case state::login:
+            return on_login(bytes);
+        case state::greeting:
+        case state::waiting:
+        case state::preparing:
+            stats().received.add(bytes.size());
+            return keep(bytes);
+        case state::console:
+            return on_console(bytes);
+        case state::idle:
+        case state::active:
+            stats().received.add(bytes.size());
+            if (pending_.empty()) {
+                return relay(bytes);
+            }
+            keep(bytes);
+            return send_pending();
+        case state::canceling:
+        case state::ended:
+            return;
+    }
+}
+
+// Log-in.
+
+void client::on_login(std::string_view bytes) {
+    std::string out;
+    const auto outcome = login_->feed(bytes, out);
+    stream_->send(out);
+    switch (outcome) {
+        case client_login::outcome::wait:
+            return;
+        case client_login::outcome::cancel:
+            return on_cancel_request();
+        case client_login::outcome::refused:
+            return end(login_->reason());
+        case client_login::outcome::admitted:
+            return admitted();
+    }
+}
+
+void client::on_cancel_request() {
+    state_ = state::canceling;
+    watch();
+    host_.cancel(login_->cancel_key(), *this);
+}
+
+void client::admitted() {
+    identity_ = std::make_unique<identity>();
+    identity_->user = login_->user();
+    identity_->database = login_->database();
+    if (login_->console()) {
+        return enter_console();
+    }
+    enter_pool();
+}
+
+void client::enter_console() {
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    const auto listed = [&](const std::vector<std::string>& names) {
+        return std::find(names.begin(), names.end(), identity_->user) != names.end();
+    };
+    const auth::client_auth* proof = login_->authentication();
+    console_access access = console_access::stats;
+    if (proof == nullptr || listed(global.admin_users)) {
+        access = console_access::admin;  // no proof: it is the very user that pgweir runs as
+    } else if (!listed(global.stats_users) && global.auth_type != config::auth_type::any) {
+        return refuse(errc::console_not_allowed);
+    }
+    state_ = state::console;
+    scanner_ = frame_scanner(all_types, console_limit, console_limit);
+    const std::string rest = login_->take_rest();
+    login_.reset();
+    watch();
+    console_ = host_.open_console(*this, access);
+    if (global.log_connections) {
+        log::info("client {} {}@{}: console", id_, identity_->user, peer_.host());
+    }
+    if (!rest.empty()) {
+        on_console(rest);
+    }
+}
+
+void client::enter_pool() {
+    if (host_.shutting_down()) {
+        return refuse(errc::shutting_down);
+    }
+    const auth::client_auth* proof = login_->authentication();
+    std::optional<errc> refusal;
+    std::shared_ptr<const pool::welcome> greeting;
+    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+        pool::database_entry* db = core.find_database(identity_->database);
+        if (db == nullptr || db->disabled) {
+            refusal = db == nullptr ? errc::no_such_database : errc::database_disabled;
+            return;
+        }
+        refusal = core.admit_client(*db, identity_->user);
+        if (refusal) {
+            return;
+        }
+        counted_ = true;
+        identity_->entry = db;
+        wanted = &core.find_pool(*db, db->settings.user.value_or(identity_->user));
+        greeting = wanted->greeting;
+        if (!db->settings.user) {
+            if (proof->keys()) {
+                wanted->learned.keys = proof->keys();
+            }
+            if (proof->password() != nullptr) {
+                wanted->learned.password = *proof->password();
+            }
+        }
+    });
+    if (refusal) {
+        const bool named = *refusal == errc::no_such_database || *refusal == errc::database_disabled;
+        return refuse(*refusal, named ? std::string_view(identity_->database) : std::string_view());
+    }
+    stats().client_login_count.add(1);
+    if (greeting) {
+        return greet(*greeting);
+    }
+    // The client has to know the server's parameters before it can begin, so it queues for a server.
+    state_ = state::greeting;
+    acquire();
+}
+
+void client::greet(const pool::welcome& greeting) {
+    std::string out;
+    protocol::put_authentication_ok(out);
+    out += greeting.messages;
+    pool::parameter_values values = greeting.parameters->values();
+    for (const auto& [index, value] : login_->parameters()) {
+        values[index] = value;
+        protocol::put_parameter_status(out, host_.parameters().name_of(index), value);
+    }
+    parameters_ = host_.parameters().intern(std::move(values));
+    parameters_reported_ = parameters_ == greeting.parameters;
+    cancel_key_ = host_.new_cancel_key(*this);
+    protocol::put_backend_key_data(
+        out,
+        static_cast<std::int32_t>(cancel_key_ >> 32),
+        static_cast<std::int32_t>(cancel_key_ & 0xffffffff)
+    );
+    protocol::put_ready_for_query(out, transaction_status::idle);
+    stream_->send(out);
+    stats().sent.add(out.size());
+    if (host_.current_runtime()->configuration->global.log_connections) {
+        log::info(
+            "client {} {}/{}@{}:{}: logged in",
+            id_,
+            identity_->database,
+            identity_->user,
+            peer_.host(),
+            peer_.port
+        );
+    }
+    pending_.insert(0, login_->take_rest());
+    login_.reset();
+    state_ = state::idle;
+    request_at_ = net::loop::now();
+    watch();
+    send_pending();
+}
+
+// Console.
+
+void client::on_console(std::string_view bytes) {
+    scanner_.feed(bytes);
+    for (;;) {
+        switch (scanner_.next()) {
+            case frame_scanner::event::end:
+                return;
+            case frame_scanner::event::header:
+            case frame_scanner::event::malformed:
+                return refuse(errc::malformed_message);
+            case frame_scanner::event::message:
+                if (scanner_.type() == 'X') {
+                    return end("client close request");
+                }
+                console_->on_message(scanner_.type(), scanner_.body());
+                if (state_ == state::ended) {
+                    return;
+                }
+        }
+    }
+}
+
+// Requests.
+
+void client::relay(std::string_view bytes) {
+    scanner_.feed(bytes);
+    std::size_t run = 0;  // where the bytes begin that are to be forwarded next
+    for (;;) {
+        switch (scanner_.next()) {
+            case frame_scanner::event::header:
+                if (!on_request(bytes, run)) {
+                    return;
+                }
+                continue;
+            case frame_scanner::event::message:
+            case frame_scanner::event::malformed:
+                return refuse(errc::malformed_message);
+            case frame_scanner::event::end:
+                break;
+        }
+        break;
+    }
+    if (server_ == nullptr) {
+        return;
+    }
+    forward(bytes.substr(run, scanner_.position() - run));
+    if (server_->requests().releasable() && !scanner_.in_body() &&
+        mode_ != config::pool_mode::session) {
+        give_back();  // a Flush, say, to which nothing is answered
+    }
+}
+
+/// One request, by its header. False if nothing more of the chunk is to be looked at.
+bool client::on_request(std::string_view bytes, std::size_t& run) {
+    const char type = scanner_.type();
+    const auto what = protocol::request_of(type);
+    if (!what) {
+        if (server_ != nullptr && scanner_.raw_in_chunk()) {
+            forward(bytes.substr(run, scanner_.position() - scanner_.raw().size() - run));
+        }
+        if (type == 'X') {
+            end("client close request");
+        } else {
+            refuse(type == 'p' ? errc::malformed_message : errc::unknown_message);
+        }
+        return false;
+    }
+    if (server_ == nullptr) {
+        if (*what == request::copy_data || *what == request::copy_end) {
+            return true;  // of a COPY that has failed: PostgreSQL ignores it, too
+        }
+        if (!need_server(bytes, run)) {
+            return false;
+        }
+    }
+    protocol::pipeline& requests = server_->requests();
+    if (requests.settled()) {
+        request_begins();
+    }
+    requests.sent(*what);
+    if (*what == request::parse) {
+        stats().client_parse_count.add(1);
+        stats().server_parse_count.add(1);
+    } else if (*what == request::bind) {
+        stats().bind_count.add(1);
+    }
+    if (!scanner_.raw_in_chunk()) {
+        forward(scanner_.raw());
+        run = scanner_.position();
+    }
+    return true;
+}
+
+/// Takes a server for the request whose header was read. False if there is none yet: then the rest
+/// of the chunk is kept.
+bool client::need_server(std::string_view bytes, std::size_t& run) {
+    const std::size_t position = scanner_.position();
+    const std::string_view raw = scanner_.raw();
+    std::string joined;
+    std::string_view first;
+    if (scanner_.raw_in_chunk()) {
+        run = position - raw.size();
+        first = bytes.substr(run);
+    } else {
+        joined.append(raw).append(bytes.substr(position));
+        first = joined;
+        run = position;
+    }
+    const std::size_t whole = std::size_t{scanner_.body_length()} + protocol::header_size;
+    if (first.size() >= std::min(whole, wait_for_whole) && acquire()) {
+        return true;
+    }
+    if (state_ != state::ended) {
+        pending_.insert(0, first);
+        scanner_.reset();
+    }
+    return false;
+}
+
+void client::keep(std::string_view bytes) {
+    pending_.append(bytes);
+    if (pending_.size() > pending_limit) {
+        stream_->pause();
+    }
+}
+
+void client::send_pending() {
+    if (pending_.empty()) {
+        return;
+    }
+    std::string whole;
+    whole.swap(pending_);
+    if (stream_->paused()) {
+        stream_->resume();
+    }
+    relay(whole);
+    if (pending_.empty() && whole.capacity() <= kept_capacity) {
+        whole.clear();
+        pending_.swap(whole);
+    }
+}
+
+/// Leases a server, or queues for one. True if requests can be sent now.
+bool client::acquire() {
+    const steady_time now = net::loop::now();
+    pool::server_entry* found = nullptr;
+    std::string failure;
+    std::string sqlstate;
+    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions& out) {
+        if (core.failing(*wanted, now)) {
+            failure = wanted->failure;
+            sqlstate = wanted->failure_sqlstate;
+            return;
+        }
+        found = core.acquire(*this, now, out);
+    });
+    if (!failure.empty()) {
+        refuse(
+            sqlstate.empty() ? text_of(errc::server_login_failing).sqlstate : sqlstate,
+            fmt::format("{}{} (server_login_retry)", text_of(errc::server_login_failing).message, failure)
+        );
+        return false;
+    }
+    if (found != nullptr) {
+        if (state_ == state::greeting) {
+            on_granted(static_cast<pool::server_connection&>(*found));
+            return false;
+        }
+        waiting_since = now;
+        return begin_lease(static_cast<pool::server_connection&>(*found));
+    }
+    if (state_ != state::greeting) {
+        state_ = state::waiting;
+        watch();
+    }
+    return false;
+}
+
+void client::on_granted(pool::server_connection& server) {
+    switch (state_) {
+        case state::greeting: {
+            const auto greeting = host_.pools().run(
+                host_.id(), [&](pool::pool_core&, pool::actions&) { return wanted->greeting; }
+            );
+            server.end_lease(pool::lease_end::done);
+            return greet(*greeting);
+        }
+        case state::waiting:
+            if (begin_lease(server)) {
+                send_pending();
+            }
+            return;
+        case state::login:
+        case state::canceling:
+        case state::console:
+        case state::idle:
+        case state::preparing:
+        case state::active:
+        case state::ended:
+            // It has left in the moment in which its turn came.
+            return server.end_lease(pool::lease_end::done);
+    }
+}
+
+void client::on_refused(std::string_view sqlstate, std::string_view message) {
+    refuse(sqlstate, message);
+}
+
+/// True if requests can be sent now, false if the server's parameters must be set first.
+bool client::begin_lease(pool::server_connection& server) {
+    state_ = state::active;
+    server_ = &server;
+    mode_ = wanted->terms.mode.load(std::memory_order_relaxed);
+    const bool reset = mode_ == config::pool_mode::session ||
+                       wanted->terms.reset_always.load(std::memory_order_relaxed);
+    server.lease_to(*this, reset ? pool::reset_policy::reset : pool::reset_policy::keep);
+    request_at_ = net::loop::now();
+    transaction_at_ = request_at_;
+    in_transaction_ = false;
+    stats().server_assignment_count.add(1);
+    stats().wait_time.add(request_at_ - waiting_since);
+    watch();
+    if (server.parameters() == parameters_ ||
+        !server.set_parameters(parameters_, parameters_reported_) || parameters_reported_) {
+        return true;
+    }
+    state_ = state::preparing;
+    return false;
+}
+
+void client::on_parameters_set(std::optional<std::string> error) {
+    if (error) {
+        return refuse(
+            text_of(errc::invalid_server_parameter).sqlstate,
+            fmt::format("{}: {}", text_of(errc::invalid_server_parameter).message, *error)
+        );
+    }
+    parameters_ = server_->parameters();
+    parameters_reported_ = true;
+    if (state_ == state::preparing) {
+        state_ = state::active;
+        send_pending();
+    }
+}
+
+void client::forward(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
+    server_->send(bytes);
+    if (server_->queued() > net::high_watermark) {
+        stream_->pause();
+    }
+}
+
+void client::request_begins() {
+    request_at_ = net::loop::now();
+    if (!in_transaction_) {
+        in_transaction_ = true;
+        transaction_at_ = request_at_;
+    }
+    watch();
+}
+
+// Replies.
+
+void client::on_replies(std::string_view bytes) {
+    stream_->send(bytes);
+    stats().sent.add(bytes.size());
+    if (stream_->queued() > net::high_watermark) {
+        server_->pause_replies();
+    }
+}
+
+void client::on_settled(transaction_status status) {
+    const steady_time now = net::loop::now();
+    stats().query_count.add(1);
+    stats().query_time.add(now - request_at_);
+    request_at_ = now;
+    if (status == transaction_status::idle) {
+        in_transaction_ = false;
+        stats().xact_count.add(1);
+        stats().xact_time.add(now - transaction_at_);
+    } else if (mode_ == config::pool_mode::statement) {
+        return refuse(errc::transaction_in_statement_mode);
+    }
+    if (mode_ != config::pool_mode::session && status == transaction_status::idle &&
+        !scanner_.in_body()) {
+        give_back();
+    }
+    watch();
+}
+
+void client::give_back() {
+    pool::server_connection* server = std::exchange(server_, nullptr);
+    state_ = state::idle;
+    if (stream_->paused()) {
+        stream_->resume();
+    }
+    server->end_lease(pool::lease_end::done);
+}
+
+void client::on_parameter(std::size_t index, std::string_view value) {
+    parameters_ = host_.parameters().with(parameters_, index, value);
+}
+
+void client::on_drained() {
+    if (server_ != nullptr) {
+        server_->resume_replies();
+    }
+}
+
+void client::on_server_drained() {
+    stream_->resume();
+}
+
+void client::on_server_lost(errc code, bool told) {
+    server_ = nullptr;
+    if (told) {
+        return end(text_of(code).message);  // the server's own words are the best
+    }
+    refuse(code);
+}
+
+void client::cancel_running(std::function<void()> done) {
+    if (state_ == state::active && server_ != nullptr && !server_->requests().settled()) {
+        return server_->cancel(std::move(done));
+    }
+    const bool simple = pending_.size() >= protocol::header_size && pending_[0] == 'Q';
+    if (state_ == state::waiting && simple) {
+        host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+            core.leave(*this);
+        });
+        frame_scanner only(no_types, 0, 0x7fffffff);
+        only.feed(pending_);
+        only.next();
+        const std::size_t whole = std::size_t{only.body_length()} + protocol::header_size;
+        if (whole <= pending_.size()) {
+            pending_.erase(0, whole);
+            std::string out;
+            protocol::put_error(out, protocol::severity::error, errc::canceled_while_waiting);
+            protocol::put_ready_for_query(out, transaction_status::idle);
+            stream_->send(out);
+            state_ = state::idle;
+            watch();
+            send_pending();
+        }
+    }
+    done();
+}
+
+// Time.
+
+steady_time client::next_timeout() const noexcept {
+    steady_time first = never;
+    const auto until = [&](microseconds limit, steady_time since) {
+        if (limit.count() > 0) {
+            first = std::min(first, since + limit);
+        }
+    };
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    switch (state_) {
+        case state::login:
+        case state::greeting:
+            until(global.client_login_timeout, connected_at_);
+            break;
+        case state::canceling:
+            until(global.cancel_wait_timeout, connected_at_);
+            break;
+        case state::waiting:
+            until(wanted->terms.query_wait_timeout, waiting_since);
+            break;
+        case state::idle:
+            until(wanted->terms.client_idle_timeout, request_at_);
+            break;
+        case state::preparing:
+        case state::active:
+            if (!server_->requests().settled()) {
+                until(wanted->terms.query_timeout, request_at_);
+            } else if (in_transaction_) {
+                until(wanted->terms.idle_transaction_timeout, request_at_);
+            }
+            if (in_transaction_) {
+                until(wanted->terms.transaction_timeout, transaction_at_);
+            }
+            break;
+        case state::console:
+        case state::ended:
+            break;
+    }
+    return first;
+}
+
+void client::watch() {
+    const steady_time at = next_timeout();
+    if (at == never) {
+        clear();
+    } else {
+        host_.loop().set(*this, at);
+    }
+}
+
+void client::on_deadline(steady_time now) {
+    if (next_timeout() > now) {
+        return watch();
+    }
+    switch (state_) {
+        case state::login:
+            return refuse(errc::client_login_timeout);
+        case state::greeting:
+            return refuse(errc::client_login_timeout_server_down);
+        case state::canceling:
+            return end("cancel_wait_timeout");
+        case state::waiting:
+            return refuse(errc::query_wait_timeout);
+        case state::idle:
+            return refuse(errc::client_idle_timeout);
+        case state::preparing:
+        case state::active:
+            break;
+        case state::console:
+        case state::ended:
+            return;
+    }
+    const microseconds transaction = wanted->terms.transaction_timeout;
+    if (server_->requests().settled()) {
+        const bool whole = transaction.count() > 0 && now - transaction_at_ >= transaction;
+        return refuse(whole ? errc::transaction_timeout : errc::idle_transaction_timeout);
+    }
+    // The client will not hear the end of it, so it had better not happen behind its back.
+    server_->cancel([] {});
+    const microseconds query = wanted->terms.query_timeout;
+    const bool single = query.count() > 0 && now - request_at_ >= query;
+    refuse(single ? errc::query_timeout : errc::transaction_timeout);
+}
+
+// The end.
+
+void client::on_closed(std::error_code why) {
+    end(why ? why.message() : "client unexpected eof");
+}
+
+void client::kill(errc code) {
+    refuse(code);
+}
+
+void client::refuse(errc code, std::string_view addition) {
+    const error_text& text = text_of(code);
+    refuse(text.sqlstate, fmt::format("{}{}", text.message, addition));
+}
+
+void client::refuse(std::string_view sqlstate, std::string_view message) {
+    if (state_ == state::ended) {
+        return;
+    }
+    std::string out;
+    protocol::put_error(out, protocol::severity::fatal, sqlstate, message);
+    stream_->send(out);
+    if (host_.current_runtime()->configuration->global.log_pooler_errors) {
+        log::warning("client {} {}/{}: pooler error: {}", id_, database(), user(), message);
+    }
+    end(message);
+}
+
+void client::leave_pool() noexcept {
+    if (cancel_key_ != 0) {
+        host_.drop_cancel_key(cancel_key_);
+    }
+    if (counted_) {
+        host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+            core.leave(*this);
+            core.dismiss_client(*identity_->entry, identity_->user);
+        });
+    }
+}
+
+void client::end(std::string_view why, pool::lease_end how) {
+    if (state_ == state::ended) {
+        return;
+    }
+    state_ = state::ended;
+    if (host_.current_runtime()->configuration->global.log_disconnections && identity_) {
+        const auto age = std::chrono::duration_cast<seconds>(net::loop::now() - connected_at_);
+        log::info(
+            "client {} {}/{}@{}:{}: closed: {} (age {} s)",
+            id_,
+            database(),
+            user(),
+            peer_.host(),
+            peer_.port,
+            why,
+            age.count()
+        );
+    }
+    clear();
+    leave_pool();
+    stream_.reset();
+    if (server_ != nullptr) {
+        const bool cut = scanner_.in_body();
+        std::exchange(server_, nullptr)->end_lease(cut ? pool::lease_end::broken : how);
+    }
+    console_.reset();
+    host_.remove(*this);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,171 @@
+#pragma once
+
+// One client: its log-in, its requests and the server that it has leased.
+//
+//   login -> greeting (waits for a first server, to know its parameters) -> idle
+//   login -> console                                                        |
+//   login -> canceling (a cancel request)          request, server at once  v
+//                                    idle <------- transaction over ----- active
+//                                     \-- request, none free --> waiting --/ ^
+//                                      \-- parameters differ --> preparing --/
+//   any of them -> ended
+//
+// Requests go from the receive buffer straight to the server, and replies back (lease_holder).
+// What arrives before there is a server is kept in pending_, bounded; nothing is kept otherwise.
+//
+// Thread: the worker on whose loop it is, all its life. end() is the one way out: afterwards the
+// object only waits to be destroyed, and the caller returns.
+
+#include "net/address.hpp"
+#include "net/stream.hpp"
+#include "net/timer_wheel.hpp"
+#include "pool/pool_core.hpp"
+#include "pool/server_connection.hpp"
+#include "protocol/frame.hpp"
+#include "protocol/message.hpp"
+#include "session/client_login.hpp"
+#include "session/session_host.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace pgweir::session {
+
+class client final : public pool::waiter,
+                     net::stream_handler,
+                     net::deadline,
+                     pool::lease_holder {
+public:
+    enum class state : std::uint8_t {
+        login,
+        greeting,
+        canceling,
+        console,
+        idle,
+        waiting,
+        preparing,
+        active,
+        ended,
+    };
+
+    /// Takes over a connected socket.
+    client(session_host& host, int socket, std::uint64_t id, bool full);
+    ~client();
+
+    // For the worker.
+
+    /// Ends the client with an error.
+    void kill(errc code);
+
+    /// A cancel request for what it is running has come; `done` when it has been carried out.
+    void cancel_running(std::function<void()> done);
+
+    /// The cancel request that this connection brought has been carried out.
+    void cancel_done() { end("cancel request carried out"); }
+
+    /// The pool it belongs to; nullptr until it is logged in, and for the console.
+    pool::pool* pool_of() const noexcept { return wanted; }
+
+    // For the console.
+
+    void send_console(std::string_view bytes) { stream_->send(bytes); }
+
+    // What the console shows.
+
+    state current() const noexcept { return state_; }
+    std::uint64_t id() const noexcept { return id_; }
+    const std::string& user() const noexcept;
+    const std::string& database() const noexcept;
+    const net::address& peer() const noexcept { return peer_; }
+    net::address local() const noexcept { return net::address::of_socket(socket_); }
+    const pool::server_connection* server() const noexcept { return server_; }
+    const pool::parameter_set_ptr& parameters() const noexcept { return parameters_; }
+    steady_time connected_at() const noexcept { return connected_at_; }
+    steady_time request_at() const noexcept { return request_at_; }
+
+    boost::intrusive::list_member_hook<> hook;  // in the worker's list
+
+private:
+    struct identity;
+
+    // From the client's connection.
+    void on_received(std::string_view bytes) override;
+    void on_drained() override;
+    void on_closed(std::error_code why) override;
+    void on_deadline(steady_time now) override;
+
+    // From the pool and the server.
+    void on_granted(pool::server_connection& server) override;
+    void on_refused(std::string_view sqlstate, std::string_view message) override;
+    void on_replies(std::string_view bytes) override;
+    void on_settled(protocol::transaction_status status) override;
+    void on_parameter(std::size_t index, std::string_view value) override;
+    void on_parameters_set(std::optional<std::string> error) override;
+    void on_server_drained() override;
+    void on_server_lost(errc code, bool told) override;
+
+    // Log-in.
+    void on_login(std::string_view bytes);
+    void on_cancel_request();
+    void admitted();
+    void enter_console();
+    void enter_pool();
+    void greet(const pool::welcome& greeting);
+    void put_greeting(std::string& out);
+
+    // Console.
+    void on_console(std::string_view bytes);
+
+    // Requests.
+    void relay(std::string_view bytes);
+    bool on_request(std::string_view bytes, std::size_t& run);
+    bool need_server(std::string_view bytes, std::size_t& run);
+    bool is_complete(std::string_view first) const noexcept;
+    void keep(std::string_view bytes);
+    bool acquire();
+    bool begin_lease(pool::server_connection& server);
+    void send_pending();
+    void forward(std::string_view bytes);
+    void request_begins();
+    void give_back();
+    void leave_pool() noexcept;
+
+    // Time.
+    void watch();
+    steady_time next_timeout() const noexcept;
+
+    // The end.
+    void refuse(errc code, std::string_view addition = {});
+    void refuse(std::string_view sqlstate, std::string_view message);
+    void end(std::string_view why, pool::lease_end how = pool::lease_end::abandoned);
+
+    pool::pool_stats& stats() noexcept { return wanted->stats[wait_worker]; }
+
+    session_host& host_;
+    const std::uint64_t id_;
+    const int socket_;  // for its addresses; the stream owns it
+    state state_ = state::login;
+    config::pool_mode mode_ = config::pool_mode::session;
+    bool counted_ = false;               // by the pool directory
+    bool parameters_reported_ = true;    // parameters_ holds values that a server has reported
+    bool in_transaction_ = false;
+    net::address peer_;
+    net::stream_ptr stream_;
+    protocol::frame_scanner scanner_;
+    pool::server_connection* server_ = nullptr;
+    pool::parameter_set_ptr parameters_;
+    std::string pending_;                // requests that no server has got yet
+    std::uint64_t cancel_key_ = 0;
+    steady_time connected_at_;
+    steady_time request_at_{};           // of the request under way, or the last one
+    steady_time transaction_at_{};
+    std::unique_ptr<client_login> login_;
+    std::unique_ptr<identity> identity_;
+    std::unique_ptr<console_port> console_;
+};
+
+}  // namespace pgweir::session

@@ -1,0 +1,335 @@
+#include "session/client_login.hpp"
+
+#include "protocol/frame.hpp"
+#include "protocol/message.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace pgweir::session {
+
+namespace {
+
+using protocol::startup_frame;
+using protocol::startup_packet;
+
+/// The longest message of the authentication: a token or a SASL message is far below it.
+constexpr std::uint32_t password_limit = 64 * 1024;
+
+/// Names under which a client reaches the console.
+bool is_console(std::string_view database) {
+    return database == "pgbouncer" || database == "pgweir";
+}
+
+std::int32_t int32_at(std::string_view bytes, std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; i++) {
+        value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    }
+    return static_cast<std::int32_t>(value);
+}
+
+bool same_word(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+        return std::tolower(x) == std::tolower(y);
+    });
+}
+
+bool says_no(std::string_view value) {
+    return same_word(value, "false") || same_word(value, "off") || same_word(value, "no") ||
+           value == "0";
+}
+
+auth::auth_method method_of(config::auth_type type) {
+    switch (type) {
+        case config::auth_type::any:
+            return auth::auth_method::any;
+        case config::auth_type::trust:
+            return auth::auth_method::trust;
+        case config::auth_type::plain:
+            return auth::auth_method::plain;
+        case config::auth_type::md5:
+            return auth::auth_method::md5;
+        case config::auth_type::scram_sha_256:
+            return auth::auth_method::scram;
+        case config::auth_type::cert:
+            return auth::auth_method::cert;
+        case config::auth_type::ldap:
+            return auth::auth_method::ldap;
+        case config::auth_type::pam:
+            return auth::auth_method::pam;
+        case config::auth_type::hba:
+            break;
+    }
+    return auth::auth_method::reject;
+}
+
+}  // namespace
+
+std::uint64_t cancel_key(std::int32_t process_id, std::int32_t secret_key) noexcept {
+    return std::uint64_t{static_cast<std::uint32_t>(process_id)} << 32 |
+           static_cast<std::uint32_t>(secret_key);
+}
+
+client_login::client_login(
+    const runtime& settings,
+    const pool::parameter_store& parameters,
+    auth::scram_verifier_cache& verifiers,
+    connection_facts facts
+)
+    : settings_(settings),
+      parameters_(parameters),
+      verifiers_(verifiers),
+      facts_(std::move(facts)) {}
+
+client_login::outcome client_login::feed(std::string_view bytes, std::string& out) {
+    received_.append(bytes);
+    for (;;) {
+        const std::size_t before = received_.size();
+        outcome result = outcome::wait;
+        switch (stage_) {
+            case stage::startup:
+                result = on_startup(out);
+                break;
+            case stage::authenticating:
+                result = on_password(out);
+                break;
+            case stage::over:
+                return outcome::wait;
+        }
+        if (result != outcome::wait) {
+            stage_ = stage::over;
+            return result;
+        }
+        if (received_.empty() || received_.size() == before) {
+            return outcome::wait;
+        }
+    }
+}
+
+// The startup packet.
+
+client_login::outcome client_login::on_startup(std::string& out) {
+    const startup_frame frame = protocol::frame_startup(received_);
+    switch (frame.what) {
+        case startup_frame::state::incomplete:
+            return outcome::wait;
+        case startup_frame::state::complete:
+            break;
+        case startup_frame::state::tls_hello:
+            reason_ = "TLS handshake, but TLS is not enabled";
+            return outcome::refused;
+        case startup_frame::state::typed_message:
+            return refuse(errc::password_before_startup, {}, out);
+        case startup_frame::state::malformed:
+            return refuse(errc::malformed_startup, {}, out);
+    }
+    const std::string packet = received_.substr(0, frame.size);
+    received_.erase(0, frame.size);
+    const protocol::startup_result read = protocol::read_startup(packet);
+    if (!read.packet) {
+        return refuse(read.error.code, read.error.addition, out);
+    }
+    switch (read.packet->what) {
+        case startup_packet::kind::ssl_request:
+        case startup_packet::kind::gssenc_request:
+            return on_encryption_request(read.packet->what, out);
+        case startup_packet::kind::cancel_request:
+            if (read.packet->secret_key.size() != 4) {
+                return outcome::refused;
+            }
+            cancel_key_ = session::cancel_key(
+                read.packet->process_id, int32_at(read.packet->secret_key, 0)
+            );
+            return outcome::cancel;
+        case startup_packet::kind::startup:
+            break;
+    }
+    return on_parameters(*read.packet, out);
+}
+
+client_login::outcome client_login::on_encryption_request(
+    startup_packet::kind what, std::string& out
+) {
+    if (!received_.empty()) {
+        // Taking them would let somebody on the way put words into the client's mouth.
+        return refuse(errc::data_before_tls, {}, out);
+    }
+    bool& asked = what == startup_packet::kind::ssl_request ? tls_asked_ : gss_asked_;
+    if (std::exchange(asked, true)) {
+        return refuse(errc::unsupported_protocol, {}, out);
+    }
+    out += 'N';
+    return outcome::wait;
+}
+
+client_login::outcome client_login::on_parameters(
+    const startup_packet& packet, std::string& out
+) {
+    user_ = packet.find("user").value_or("");
+    database_ = packet.find("database").value_or("");
+    if (database_.empty()) {
+        database_ = user_;
+    }
+    for (const auto& [name, value] : packet.parameters) {
+        if (!on_parameter(name, value, out)) {
+            return outcome::refused;
+        }
+    }
+    const config::settings& global = settings_.configuration->global;
+    if (global.application_name_add_host) {
+        const auto index = parameters_.index_of("application_name");
+        const auto given = packet.find("application_name");
+        wanted_.emplace_back(
+            *index, fmt::format("{} - {}", given.value_or("app"), facts_.shown)
+        );
+    }
+    console_ = is_console(database_);
+    if (facts_.full && !console_) {
+        return refuse(errc::too_many_clients, {}, out);
+    }
+    if (packet.minor_version > 0 || !packet.unknown_protocol_options.empty()) {
+        protocol::put_negotiate_protocol_version(
+            out, 0x30000, packet.unknown_protocol_options
+        );
+    }
+    return authenticate(out);
+}
+
+bool client_login::ignored(std::string_view name) const {
+    const auto& list = settings_.configuration->global.ignore_startup_parameters;
+    return std::any_of(list.begin(), list.end(), [&](const std::string& word) {
+        return same_word(word, name);
+    });
+}
+
+bool client_login::on_parameter(std::string_view name, std::string_view value, std::string& out) {
+    if (name == "user" || name == "database" || (name == "replication" && says_no(value))) {
+        return true;
+    }
+    if (const auto index = parameters_.index_of(name)) {
+        wanted_.emplace_back(*index, value);
+        return true;
+    }
+    if (name == "options") {
+        return on_options(value, out);
+    }
+    if (ignored(name)) {
+        return true;
+    }
+    refuse(errc::unsupported_startup_parameter, name, out);
+    return false;
+}
+
+bool client_login::on_options(std::string_view value, std::string& out) {
+    const auto options = protocol::read_options(value);
+    if (!options) {
+        if (ignored("options")) {
+            return true;
+        }
+        refuse(errc::unsupported_startup_options, {}, out);
+        return false;
+    }
+    for (const auto& [name, setting] : *options) {
+        if (const auto index = parameters_.index_of(name)) {
+            wanted_.emplace_back(*index, setting);
+        } else if (!ignored(name) && !ignored("options")) {
+            refuse(
+                errc::unsupported_startup_parameter,
+                fmt::format("{} (in options)", name),
+                out
+            );
+            return false;
+        }
+    }
+    return true;
+}
+
+// Authentication.
+
+client_login::outcome client_login::authenticate(std::string& out) {
+    if (console_ && facts_.own_user && is_console(user_)) {
+        return outcome::admitted;
+    }
+    const auto how = method(out);
+    if (!how) {
+        return outcome::refused;
+    }
+    const config::settings& global = settings_.configuration->global;
+    auth::client_auth_request request;
+    request.method = *how;
+    request.user = user_;
+    request.stored = settings_.users->find(user_);
+    request.verifiers = &verifiers_;
+    request.scram_iterations = global.scram_iterations;
+    request.unknown_as = settings_.unknown_as;
+    request.identity_proved = facts_.own_user;
+    auth_.emplace(request);
+    stage_ = stage::authenticating;
+    return step(auth_->start(out), out);
+}
+
+std::optional<auth::auth_method> client_login::method(std::string& out) {
+    const config::auth_type type = settings_.configuration->global.auth_type;
+    if (type != config::auth_type::hba) {
+        return method_of(type);
+    }
+    auth::hba_query query;
+    query.type = facts_.local ? auth::connection_type::local : auth::connection_type::host;
+    query.address = facts_.ip;
+    query.database = database_;
+    query.user = user_;
+    const auth::hba_rule* rule = settings_.hba ? settings_.hba->match(query) : nullptr;
+    if (rule == nullptr) {
+        refuse(errc::no_hba_entry, {}, out);
+        return std::nullopt;
+    }
+    if (rule->method == auth::auth_method::reject) {
+        refuse(errc::hba_reject, {}, out);
+        return std::nullopt;
+    }
+    return rule->method;
+}
+
+client_login::outcome client_login::on_password(std::string& out) {
+    if (received_.size() < protocol::header_size) {
+        return outcome::wait;
+    }
+    const auto length = static_cast<std::uint32_t>(int32_at(received_, 1));
+    if (received_[0] != 'p' || length < 4 || length > password_limit) {
+        return refuse(errc::malformed_message, {}, out);
+    }
+    if (received_.size() < length + 1) {
+        return outcome::wait;
+    }
+    const std::string_view body(received_.data() + protocol::header_size, length - 4);
+    const auto result = auth_->on_password_message(body, out);
+    std::string rest = received_.substr(length + 1);
+    wipe(received_);
+    received_ = std::move(rest);
+    return step(result, out);
+}
+
+client_login::outcome client_login::step(auth::client_auth::step result, std::string& out) {
+    switch (result) {
+        case auth::client_auth::step::send_and_wait:
+            return outcome::wait;
+        case auth::client_auth::step::accepted:
+            return outcome::admitted;
+        case auth::client_auth::step::refused:
+            break;
+    }
+    return refuse(auth_->why(), {}, out);
+}
+
+client_login::outcome client_login::refuse(
+    errc code, std::string_view addition, std::string& out
+) {
+    reason_ = fmt::format("{}{}", text_of(code).message, addition);
+    protocol::put_error(out, protocol::severity::fatal, code, addition);
+    return outcome::refused;
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,26 @@
+#pragma once
+
+// What the operator's files say right now, as one immutable value: a reload makes a new one, and
+// each worker swaps its pointer.
+
+#include "auth/hba.hpp"
+#include "auth/stored_secret.hpp"
+#include "config/settings.hpp"
+#include "config/userlist.hpp"
+
+#include <memory>
+
+namespace pgweir::session {
+
+struct runtime {
+    std::shared_ptr<const config::configuration> configuration;
+    std::shared_ptr<const config::user_list> users;  // never null
+    std::shared_ptr<const auth::hba_rules> hba;      // null unless auth_type = hba
+
+    /// The kind of secret that most users have: what a user that does not exist seems to have.
+    auth::secret_kind unknown_as = auth::secret_kind::scram;
+};
+
+using runtime_ptr = std::shared_ptr<const runtime>;
+
+}  // namespace pgweir::session

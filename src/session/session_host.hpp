@@ -1,0 +1,69 @@
+#pragma once
+
+// What a client session asks of the worker that it lives on. Implemented by server/worker; on its
+// thread.
+
+#include "auth/scram_cache.hpp"
+#include "pool/pool_core.hpp"
+#include "session/runtime.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace pgweir::net {
+class loop;
+}
+
+namespace pgweir::pool {
+class parameter_store;
+class pool_directory;
+}  // namespace pgweir::pool
+
+namespace pgweir::session {
+
+class client;
+
+/// The console's end of a client that speaks to it.
+class console_port {
+public:
+    virtual ~console_port() = default;
+
+    /// A whole message of the client's. What is to be said comes through client::send_console.
+    virtual void on_message(char type, std::string_view body) = 0;
+};
+
+/// What a client of the console may do.
+enum class console_access : std::uint8_t { stats, admin };
+
+class session_host {
+public:
+    virtual net::loop& loop() noexcept = 0;
+    virtual pool::pool_directory& pools() noexcept = 0;
+    virtual pool::parameter_store& parameters() noexcept = 0;
+    virtual auth::scram_verifier_cache& verifiers() noexcept = 0;
+    virtual pool::worker_id id() const noexcept = 0;
+    virtual const runtime_ptr& current_runtime() const noexcept = 0;
+
+    /// True once no new log-ins are taken, but for the console's.
+    virtual bool shutting_down() const noexcept = 0;
+
+    /// A key that no other client has, which leads cancel requests to this worker.
+    virtual std::uint64_t new_cancel_key(client& owner) = 0;
+    virtual void drop_cancel_key(std::uint64_t key) noexcept = 0;
+
+    /// Finds the client with the key, on any worker, and cancels what it is running. The requester's
+    /// cancel_done() is called when that has been carried out, or if there is nothing to do.
+    virtual void cancel(std::uint64_t key, client& requester) = 0;
+
+    /// The console's part of a client; it sends the rest of the log-in's answer itself.
+    virtual std::unique_ptr<console_port> open_console(client& owner, console_access access) = 0;
+
+    /// The client is through with everything: destroy it, but not before the current call is over.
+    virtual void remove(client& owner) noexcept = 0;
+
+protected:
+    ~session_host() = default;
+};
+
+}  // namespace pgweir::session
