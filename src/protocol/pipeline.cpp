@@ -233,9 +233,7 @@ pipeline::verdict pipeline::reply(char type) {
     if (empty() || (answered_by[static_cast<unsigned char>(type)] & bit(head())) == 0) {
         return desync();
     }
-    if (copy_ == copy_state::none) {
-        doubtful_ = 0;  // Replies keep the order of the requests: what was in doubt is behind us.
-    }
+    doubtful_ = 0;  // Replies keep the order of the requests: what was in doubt is behind us.
     if (!copy_step(type)) {
         return desync();
     }
@@ -338,9 +336,7 @@ void pipeline::copy_in_begins() {
     owed_.erase(kept, end - kept);
 }
 
-/// The COPY has read its CopyDone, and so every Sync before it.
 void pipeline::copy_in_completes() {
-    doubtful_ = 0;
     owed_.erase(find_behind_head(request::copy_end), 1);
 }
 

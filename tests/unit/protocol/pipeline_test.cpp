@@ -250,6 +250,16 @@ TEST_F(PipelineTest, ErrorOfAnIdleServerIsForwarded) {
     EXPECT_FORWARD("E");
 }
 
+TEST_F(PipelineTest, ErrorInAnAnsweredBatchSkipsToSync) {
+    send("PBEH");
+    EXPECT_FORWARD("12CE");
+    send("P");
+    EXPECT_TRUE(owed.needs_sync());
+    send("S");
+    EXPECT_FORWARD("ZI");
+    EXPECT_TRUE(owed.releasable());
+}
+
 // Asynchronous messages.
 
 TEST_F(PipelineTest, AsynchronousMessagesAnswerNothing) {
@@ -342,7 +352,9 @@ TEST_F(PipelineTest, ExecuteThatCopiesLosesItsSyncAndNeedsAnother) {
 
 TEST_F(PipelineTest, ExecuteThatCopiesWithEverythingSentAhead) {
     send("PBESdcSQ");
-    EXPECT_FORWARD("12GCZI");
+    EXPECT_FORWARD("12G");
+    EXPECT_FALSE(owed.needs_sync()) << "the second Sync was not swallowed";
+    EXPECT_FORWARD("CZI");
     EXPECT_EQ(owed.ready_owed(), 1u);
     EXPECT_FORWARD("CZI");
     EXPECT_TRUE(owed.releasable());
@@ -498,6 +510,23 @@ TEST_F(PipelineTest, SyncInDoubtAfterAFailedCopyOfAQuery) {
     EXPECT_FORWARD("GEZI");
     EXPECT_TRUE(owed.in_doubt());
     EXPECT_FORWARD("ZI");
+    EXPECT_TRUE(owed.releasable());
+}
+
+TEST_F(PipelineTest, SyncSentIntoAnOpenCopyThatFailsIsInDoubt) {
+    send("Q");
+    EXPECT_FORWARD("G");
+    send("dSd");
+    EXPECT_FORWARD("EZI");
+    EXPECT_TRUE(owed.in_doubt());
+    EXPECT_FORWARD("ZI");
+    EXPECT_TRUE(owed.releasable());
+}
+
+TEST_F(PipelineTest, CopyThatSucceedsHasReadItsSyncs) {
+    send("QSdSc");
+    EXPECT_FORWARD("GCZI");
+    EXPECT_FALSE(owed.in_doubt());
     EXPECT_TRUE(owed.releasable());
 }
 
