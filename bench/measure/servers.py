@@ -1,0 +1,182 @@
+"""What is measured: PostgreSQL alone, and poolers in front of it.
+
+A subject is started anew for each measurement, so that each begins with the same memory and an empty pool.
+All of them get the same settings from one text; only pgweir gets `workers`.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from . import machine
+
+POSTGRES_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
+PASSWORD = "bench"
+
+POSTGRES_SETTINGS = """
+port = {port}
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '{folder}'
+max_connections = 600
+shared_buffers = 256MB
+fsync = off                # the disk is not what is measured
+max_wal_size = 4GB
+password_encryption = scram-sha-256
+"""
+
+POOLER_SETTINGS = """[databases]
+bench = host=127.0.0.1 port={server_port} dbname=bench
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = {auth_type}
+auth_file = {folder}/users.txt
+pool_mode = transaction
+max_client_conn = 12000
+default_pool_size = {pool}
+log_connections = 0
+log_disconnections = 0
+{extra}
+"""
+
+
+def wait_for_port(port, process, what):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{what} ended with status {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"{what} does not listen on {port}")
+
+
+class Postgres:
+    """A PostgreSQL of our own in `folder`, with pgbench's tables in database bench."""
+
+    def __init__(self, folder, ports, scale):
+        self.folder = folder / "postgres"
+        self.port = ports.take()
+        self.folder.mkdir(mode=0o700)
+        user = machine.server_user()
+        shutil.chown(self.folder, user.pw_uid, user.pw_gid)
+        self.settings = POSTGRES_SETTINGS.format(port=self.port, folder=self.folder)
+        self.run(["initdb", "-D", f"{self.folder}/data", "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"])
+        with open(self.folder / "data" / "postgresql.conf", "a") as conf:
+            conf.write(self.settings)
+        hba = self.folder / "data" / "pg_hba.conf"
+        hba.write_text(
+            "local all all trust\n"
+            "host all bench_scram 127.0.0.1/32 scram-sha-256\n"
+            "host all all 127.0.0.1/32 trust\n"
+        )
+        self.run(["pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", "start"])
+        try:
+            self.sql("create role bench login superuser", "postgres")
+            self.sql(f"create role bench_scram login superuser password '{PASSWORD}'", "postgres")
+            self.sql("create database bench", "postgres")
+            self.run(["pgbench", "-h", str(self.folder), "-p", str(self.port), "-U", "bench", "-i", "-q", "-s", str(scale), "bench"])
+        except BaseException:
+            self.stop()
+            raise
+
+    def run(self, command):
+        command = machine.as_server_user([str(POSTGRES_BIN / command[0])] + command[1:])
+        # Output to a file: pg_ctl's server would keep a pipe open.
+        log = self.folder / "commands.log"
+        with open(log, "a") as out:
+            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/")
+        if result.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text()[-2000:]}")
+
+    def sql(self, text, database="bench"):
+        command = [str(POSTGRES_BIN / "psql"), "-X", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres"]
+        result = subprocess.run(command + ["-d", database, "-Atqc", text], capture_output=True, text=True, check=True)
+        return result.stdout.strip()
+
+    def connections_of_benchmark(self):
+        return int(self.sql("select count(*) from pg_stat_activity where usename in ('bench', 'bench_scram')"))
+
+    def stop(self):
+        self.run(["pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "-w", "stop"])
+
+
+class Direct:
+    """No pooler: the clients talk to PostgreSQL."""
+
+    name = "direct"
+    settings = ""
+    version = ""
+    pid = None
+
+    def __init__(self, postgres):
+        self.port = postgres.port
+
+    def start(self, auth_type, pool):
+        pass
+
+    def stop(self):
+        pass
+
+
+class Pooler:
+    """pgweir, PgBouncer, or another program that takes the path of a pgbouncer.ini."""
+
+    def __init__(self, name, program, postgres, folder, ports, extra=""):
+        self.name = name
+        self.postgres = postgres
+        self.extra = extra
+        self.port = ports.take()
+        self.folder = folder / name
+        self.folder.mkdir(mode=0o755)
+        self.process = None
+        self.settings = ""
+        if not os.access(program, os.X_OK):
+            raise RuntimeError(f"{name}: no program {program}")
+        # A copy: the server's user may not reach the original, and a build may replace it meanwhile.
+        self.program = self.folder / pathlib.Path(program).name
+        shutil.copy(program, self.program)
+        self.program.chmod(0o755)
+        user = machine.server_user()
+        shutil.chown(self.folder, user.pw_uid, user.pw_gid)
+        result = subprocess.run(machine.as_server_user([self.program, "--version"]), capture_output=True, text=True)
+        self.version = (result.stdout or result.stderr).strip().split("\n")[0]
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def start(self, auth_type, pool):
+        (self.folder / "users.txt").write_text(f'"bench" ""\n"bench_scram" "{PASSWORD}"\n')
+        self.settings = POOLER_SETTINGS.format(
+            server_port=self.postgres.port, port=self.port, auth_type=auth_type, folder=self.folder, pool=pool, extra=self.extra
+        )
+        ini = self.folder / "pooler.ini"
+        ini.write_text(self.settings)
+        self.log = open(self.folder / "log", "a")
+        self.process = subprocess.Popen(
+            machine.as_server_user([str(self.program), str(ini)]),
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/",
+        )
+        try:
+            wait_for_port(self.port, self.process, self.name)
+        except RuntimeError as error:
+            self.stop()
+            raise RuntimeError(f"{error}:\n{(self.folder / 'log').read_text()[-2000:]}") from None
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()

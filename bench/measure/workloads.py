@@ -1,0 +1,196 @@
+"""The workloads. Each gives, for one subject and one round, a dictionary of figures.
+
+transactions_per_second, latency_ms     what pgbench saw
+cpu_us                                  processor microseconds of the pooler for each transaction
+memory_kb                               the most memory that the pooler had
+servers                                 connections to PostgreSQL at the end
+p50_ms, p99_ms                          of all transactions, from pgbench's log
+idle_bytes, used_bytes                  memory for each idle client: before and after it has run a query
+"""
+import math
+import os
+import pathlib
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import time
+
+from . import machine
+from .servers import PASSWORD, POSTGRES_BIN
+
+WARM_UP_SECONDS = 1
+
+
+class Failed(Exception):
+    """A workload did not run to its end on a subject; the text says why."""
+
+
+class Pgbench:
+    def __init__(self, name, about, options, clients=None, pool=None, user="bench", auth_type="trust", script=None, log=False):
+        self.name = name
+        self.about = about
+        self.options = options
+        self.clients = clients  # None: as --clients says
+        self.pool = pool
+        self.user = user
+        self.auth_type = auth_type
+        self.script = script
+        self.log = log
+
+    def skips(self, subject):
+        return False
+
+    def measure(self, subject, context):
+        clients = self.clients or context.clients
+        subject.start(self.auth_type, self.pool or context.pool)
+        try:
+            self.run(subject, context, clients, WARM_UP_SECONDS)
+            before = machine.task_seconds(subject.pid) if subject.pid else 0
+            output = self.run(subject, context, clients, context.seconds)
+            figures, transactions = self.figures(output, context.folder / "pgbench")
+            if subject.pid:
+                figures["cpu_us"] = (machine.task_seconds(subject.pid) - before) / transactions * 1e6
+                figures["memory_kb"] = machine.memory_kb(subject.pid, "VmHWM")
+                figures["servers"] = context.postgres.connections_of_benchmark()
+            else:
+                figures["servers"] = clients
+            return figures
+        finally:
+            subject.stop()
+
+    def run(self, subject, context, clients, seconds):
+        folder = context.folder / "pgbench"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        command = [str(POSTGRES_BIN / "pgbench"), "-h", "127.0.0.1", "-p", str(subject.port), "-U", self.user, "-n"]
+        command += ["-c", str(clients), "-j", str(min(2, clients, os.cpu_count())), "-T", str(seconds)] + self.options
+        if self.script:
+            (folder / "script.sql").write_text(self.script)
+            command += ["-f", "script.sql"]
+        if self.log:
+            command += ["--log"]
+        environment = dict(os.environ, PGPASSWORD=PASSWORD)
+        try:
+            result = subprocess.run(
+                command + ["bench"], capture_output=True, text=True, cwd=folder, env=environment, timeout=seconds + 60
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed("pgbench did not end") from None
+        if result.returncode:
+            raise Failed(result.stderr.strip()[-400:])
+        return result.stdout
+
+    def figures(self, output, folder):
+        def number(pattern):
+            match = re.search(pattern, output)
+            if not match:
+                raise Failed("pgbench printed no result:\n" + output[-400:])
+            return float(match[1])
+
+        transactions = number(r"actually processed: (\d+)")
+        if not transactions:
+            raise Failed("no transaction was completed")
+        if number(r"number of failed transactions: (\d+)"):
+            raise Failed("pgbench counted failed transactions")
+        figures = {"transactions_per_second": number(r"tps = ([\d.]+)"), "latency_ms": number(r"latency average = ([\d.]+)")}
+        if self.log:
+            latencies = sorted(self.latencies(folder))
+            figures["p50_ms"] = percentile(latencies, 50)
+            figures["p99_ms"] = percentile(latencies, 99)
+        return figures, transactions
+
+    @staticmethod
+    def latencies(folder):
+        """Milliseconds of each transaction: the third word of a line of the log, in microseconds."""
+        for path in pathlib.Path(folder).glob("pgbench_log.*"):
+            with open(path) as lines:
+                for line in lines:
+                    yield int(line.split()[2]) / 1000
+
+
+def percentile(ordered, percent):
+    """The smallest value that at least this share of the values does not exceed."""
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+class IdleClients:
+    """Memory for each client that is logged in and silent, then again after each has run one query."""
+
+    name = "idle5000"
+    about = "5,000 idle clients: bytes of the pooler's memory for each"
+    clients = 5000
+    together = 100  # queries at once, so that the pool is not what is measured
+
+    def skips(self, subject):
+        return subject.pid is None and subject.name == "direct"
+
+    def measure(self, subject, context):
+        subject.start("trust", context.pool)
+        sockets = []
+        try:
+            sockets += self.connect(subject.port, 10)
+            self.query(sockets)
+            empty = machine.memory_kb(subject.pid)
+            sockets += self.connect(subject.port, self.clients)
+            idle = machine.memory_kb(subject.pid)
+            self.query(sockets)
+            used = machine.memory_kb(subject.pid)
+            per_client = 1024 / self.clients
+            return {"idle_bytes": (idle - empty) * per_client, "used_bytes": (used - empty) * per_client, "memory_kb": used}
+        except OSError as error:
+            raise Failed(str(error)) from None
+        finally:
+            for each in sockets:
+                each.close()
+            subject.stop()
+
+    @staticmethod
+    def connect(port, count):
+        """Logged-in clients of role bench, whom the pooler trusts (manual: 55.2.1 Start-up)."""
+        body = struct.pack("!i", 3 << 16) + b"user\0bench\0database\0bench\0\0"
+        sockets = []
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", port), 20)
+            client.sendall(struct.pack("!i", len(body) + 4) + body)
+            sockets.append(client)
+        for client in sockets:
+            read_until_ready(client)
+        return sockets
+
+    def query(self, sockets):
+        message = b"select 1\0"
+        for start in range(0, len(sockets), self.together):
+            some = sockets[start : start + self.together]
+            for client in some:
+                client.sendall(b"Q" + struct.pack("!i", len(message) + 4) + message)
+            for client in some:
+                read_until_ready(client)
+        time.sleep(1)  # what is given back a moment later is not counted against anyone
+
+
+def read_until_ready(client):
+    received = b""
+    while not received.endswith(b"Z\0\0\0\5I"):
+        piece = client.recv(4096)
+        if not piece:
+            raise ConnectionError(f"closed by the pooler: {received[-200:]!r}")
+        received += piece
+
+
+BIG_RESULT = "select repeat('x', 1000) from generate_series(1, 10000);\n"
+
+ALL = [
+    Pgbench("simple", "one SELECT by primary key, simple protocol", ["-S", "-M", "simple"]),
+    Pgbench("extended", "the same, extended protocol", ["-S", "-M", "extended"]),
+    Pgbench("tpcb", "TPC-B-like: five statements in a transaction", ["-M", "simple"]),
+    Pgbench("connect", "a connection for each SELECT, trusted", ["-S", "-C"]),
+    Pgbench("connect_scram", "a connection for each SELECT, SCRAM-SHA-256", ["-S", "-C"], user="bench_scram", auth_type="scram-sha-256"),
+    Pgbench("big", "results of 10 MB", [], clients=8, script=BIG_RESULT),
+    IdleClients(),
+    Pgbench("many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True),
+    Pgbench("deployment", "50 clients on a pool of 25, as in the deployments", ["-S"], clients=50, pool=25, log=True),
+]
+
+DEFAULT = [w.name for w in ALL if w.name != "connect_scram"]
