@@ -70,13 +70,13 @@ class Project:
         folder = path.relative_to(self.src).parts[0]
         return self.visible.get(folder, set(self.order) | {folder})
 
-    def check_file(self, path, visible, extra=()):
+    def check_file(self, path, visible, test_folders=()):
         for number, quote, name in includes(path):
             folder, _, rest = name.partition("/")
             if quote == "<":
                 if folder in self.order and rest and (self.src / name).exists():
                     self.violation(path, number, f'<{name}> is of this project: include it with ""')
-            elif folder in extra and rest:
+            elif any((folder / name).exists() for folder in test_folders):
                 continue
             elif not rest or not (self.src / name).exists():
                 self.violation(path, number, f'"{name}" is not a header by its path in src/')
@@ -88,7 +88,7 @@ class Project:
             self.check_file(path, self.visible_to(path))
         for layer in self.order:
             for path in sources(self.root / "tests" / "unit" / layer):
-                self.check_file(path, self.visible[layer] | {"protocol"}, extra=("support", "unit"))
+                self.check_file(path, self.visible[layer] | {"protocol"}, (path.parent, self.root / "tests"))
 
     def check_headers(self):
         for path in sources(self.src):

@@ -82,6 +82,12 @@ class CheckTest(unittest.TestCase):
         self.write("tests/unit/base/error_test.cpp", '#include "session/state.hpp"\n')
         self.expect_violation("tests/unit/base/error_test.cpp:1: ")
 
+    def test_a_unit_test_may_use_what_tests_share(self):
+        self.write("tests/support/wire.hpp", HEADER)
+        self.write("tests/unit/base/support.hpp", HEADER)
+        self.write("tests/unit/base/error_test.cpp", '#include "support.hpp"\n#include "support/wire.hpp"\n')
+        self.assertEqual(self.check()[0], 0)
+
 
 if __name__ == "__main__":
     unittest.main()
