@@ -3,6 +3,7 @@
 // A value or an error, for functions whose failure is part of their job.
 
 #include <boost/system/result.hpp>
+#include <boost/throw_exception.hpp>
 
 #include <stdexcept>
 #include <string>
@@ -17,15 +18,12 @@ struct failure {
 template <typename T, typename Error = failure>
 using result = boost::system::result<T, Error>;
 
-}  // namespace pgweir
-
-namespace boost::system {
-
-/// Called when .value() is asked of a result that holds a failure: a bug of ours.
+/// Called when .value() is asked of a result that holds a failure: a bug of ours. Boost finds it
+/// because it stands in the namespace of `failure`.
 [[noreturn]] inline void throw_exception_from_error(
-    const pgweir::failure& error, const boost::source_location& where
+    const failure& error, const boost::source_location& where
 ) {
     boost::throw_with_location(std::runtime_error(error.message), where);
 }
 
-}  // namespace boost::system
+}  // namespace pgweir
