@@ -1,0 +1,226 @@
+"""A real PostgreSQL 15 for tests: a primary, and a standby when one is asked for.
+
+Everything is under a temporary directory of its own, on free ports, with durability off. As root the
+programs run as user postgres, as PostgreSQL demands.
+"""
+
+import glob
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import psycopg
+
+# How a user proves himself to PostgreSQL is in his name, and so is his password.
+PASSWORDS = {
+    "trust_user": "trust secret",
+    "plain_user": "plain secret",
+    "md5_user": "md5 secret",
+    "scram_user": "scram secret",
+    "app": "app secret",
+    "other": "other secret",
+    "admin_user": "admin secret",
+    "stats_user": "stats secret",
+}
+DATABASES = ("app", "second")
+
+HBA = """
+local all all trust
+host all postgres 127.0.0.1/32 trust
+host all trust_user 127.0.0.1/32 trust
+host all app,other 127.0.0.1/32 trust
+host all plain_user 127.0.0.1/32 password
+host all md5_user 127.0.0.1/32 md5
+host all scram_user 127.0.0.1/32 scram-sha-256
+host replication postgres 127.0.0.1/32 trust
+"""
+
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+max_connections = 300
+superuser_reserved_connections = 10
+shared_buffers = 64MB
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+autovacuum = off
+max_wal_size = 4GB
+max_prepared_transactions = 10
+wal_level = replica
+hot_standby = on
+timezone = 'UTC'
+log_timezone = 'UTC'
+lc_messages = 'C'
+log_min_messages = warning
+"""
+
+
+def program(name):
+    for folder in sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True):
+        if os.path.exists(f"{folder}/{name}"):
+            return f"{folder}/{name}"
+    found = shutil.which(name)
+    assert found, f"PostgreSQL's program {name} is missing"
+    return found
+
+
+def unprivileged():
+    """Arguments for subprocess that leave root behind; none for an ordinary user."""
+    if os.geteuid() != 0:
+        return {}
+    account = pwd.getpwnam("postgres")
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def own_folder(path):
+    os.makedirs(path, exist_ok=True)
+    if os.geteuid() == 0:
+        shutil.chown(path, "postgres", "postgres")
+    return path
+
+
+def temporary_folder(prefix):
+    folder = tempfile.mkdtemp(prefix=prefix, dir="/tmp")
+    os.chmod(folder, 0o755)
+    return own_folder(folder)
+
+
+_given = set()
+
+
+def free_port():
+    """A port that nobody has, and that this process has not given before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+def run(*command, **options):
+    options.setdefault("cwd", "/")
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **unprivileged(), **options
+    )
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout.decode(errors='replace')}"
+    return done.stdout.decode()
+
+
+class Server:
+    def __init__(self, folder, name):
+        self.folder = folder
+        self.data = f"{folder}/{name}"
+        self.log = f"{folder}/{name}.log"
+        self.port = free_port()
+        self.running = False
+
+    @property
+    def address(self):
+        return ("127.0.0.1", self.port)
+
+    def start(self):
+        options = f"-p {self.port} -k {self.folder}"
+        command = ["-D", self.data, "-l", self.log, "-o", options, "-w", "start"]
+        run(program("pg_ctl"), *command)
+        self.running = True
+
+    def stop(self, mode="fast"):
+        if self.running:
+            run(program("pg_ctl"), "-D", self.data, "-m", mode, "-w", "stop")
+            self.running = False
+
+    def connect(self, database="app", user="postgres", **options):
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            dbname=database,
+            user=user,
+            autocommit=True,
+            application_name="observer",
+            **options,
+        )
+
+    def ask(self, sql, database="app"):
+        """As superuser, past the pooler: the first value of the first row."""
+        with self.connect(database) as connection:
+            cursor = connection.execute(sql)
+            if cursor.description is None:
+                return None
+            row = cursor.fetchone()
+            return row[0] if row else None
+
+    def rows(self, sql, database="app"):
+        with self.connect(database) as connection:
+            return connection.execute(sql).fetchall()
+
+    # What the pooler's servers look like from inside.
+
+    def backends(self, where="true"):
+        """Number of connections that the pooler has here."""
+        return self.ask(
+            "select count(*) from pg_stat_activity where backend_type = 'client backend'"
+            f" and application_name <> 'observer' and ({where})"
+        )
+
+    def terminate_backends(self, where="true"):
+        return self.ask(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where"
+            " backend_type = 'client backend' and application_name <> 'observer'"
+            f" and pid <> pg_backend_pid() and ({where})"
+        )
+
+
+class Cluster:
+    """The pair. The standby costs a second and is made when first asked for."""
+
+    def __init__(self):
+        self.folder = temporary_folder("pgweir-pg-")
+        self.primary = Server(self.folder, "primary")
+        self._standby = None
+        try:
+            self._create()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _create(self):
+        options = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
+        run(program("initdb"), "-D", self.primary.data, *options)
+        with open(f"{self.primary.data}/postgresql.conf", "a", encoding="utf-8") as file:
+            file.write(SETTINGS)
+        with open(f"{self.primary.data}/pg_hba.conf", "w", encoding="utf-8") as file:
+            file.write(HBA)
+        self.primary.start()
+        with self.primary.connect("postgres") as connection:
+            for user, password in PASSWORDS.items():
+                method = "md5" if user == "md5_user" else "scram-sha-256"
+                connection.execute(f"set password_encryption = '{method}'")
+                connection.execute(f"create role {user} login password '{password}'")
+            for database in DATABASES:
+                connection.execute(f"create database {database}")
+        for database in DATABASES:
+            self.primary.ask("grant all on schema public to public", database)
+
+    @property
+    def standby(self):
+        if self._standby is None:
+            standby = Server(self.folder, "standby")
+            source = ["-h", "127.0.0.1", "-p", str(self.primary.port), "-U", "postgres"]
+            target = ["-D", standby.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+            run(program("pg_basebackup"), *source, *target)
+            standby.start()
+            self._standby = standby
+        return self._standby
+
+    def stop(self):
+        for server in (self._standby, self.primary):
+            if server is not None and server.running:
+                server.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
