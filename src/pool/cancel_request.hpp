@@ -31,8 +31,11 @@ public:
 
 private:
     void on_connected(int socket);
+
     void on_received(std::string_view) override {}
+
     void on_drained() override {}
+
     void on_closed(std::error_code) override { over_(); }
 
     net::loop& loop_;

@@ -120,8 +120,7 @@ void pool_core::limit(pool& p) {
     p.limits.round_robin = global.server_round_robin;
     p.terms.mode = p.limits.mode;
     p.terms.reset_always = global.server_reset_query_always;
-    p.terms.query_wait_timeout =
-        config::effective_query_wait_timeout(*configuration_, db, p.user);
+    p.terms.query_wait_timeout = config::effective_query_wait_timeout(*configuration_, db, p.user);
     p.terms.query_timeout = config::effective_query_timeout(*configuration_, p.user);
     p.terms.idle_transaction_timeout =
         config::effective_idle_transaction_timeout(*configuration_, p.user);

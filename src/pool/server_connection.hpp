@@ -185,11 +185,11 @@ private:
     server_host* host_;
     phase phase_ = phase::connecting;
     task_kind task_ = task_kind::none;
-    bool reset_due_ = false;         // before the next lease
-    bool task_over_ = false;         // in the chunk that is being read
-    bool claimed_ = false;           // the pool counts it as busy, not leased
-    bool check_before_use_ = false;  // a cancel may have hit late
-    bool error_last_ = false;        // the last reply to the client was an error
+    bool reset_due_ = false;                      // before the next lease
+    bool task_over_ = false;                      // in the chunk that is being read
+    bool claimed_ = false;                        // the pool counts it as busy, not leased
+    bool check_before_use_ = false;               // a cancel may have hit late
+    bool error_last_ = false;                     // the last reply to the client was an error
     std::vector<std::function<void()>> cancels_;  // under way, each with whom to tell
     int socket_ = -1;
     lease_holder* holder_ = nullptr;

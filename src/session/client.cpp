@@ -4,11 +4,10 @@
 #include "net/loop.hpp"
 #include "pool/pool_directory.hpp"
 
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <sys/socket.h>
-
-#include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -81,7 +80,10 @@ client::client(session_host& host, int socket, std::uint64_t id, bool full)
       parameters_(host.parameters().empty()),
       connected_at_(net::loop::now()),
       login_(std::make_unique<client_login>(
-          *host.current_runtime(), host.parameters(), host.verifiers(), facts_of(peer_, socket, full)
+          *host.current_runtime(),
+          host.parameters(),
+          host.verifiers(),
+          facts_of(peer_, socket, full)
       )) {
     wait_worker = host.id();
     watch();
@@ -215,14 +217,16 @@ void client::enter_pool() {
         }
     });
     if (refusal) {
-        const bool named = *refusal == errc::no_such_database || *refusal == errc::database_disabled;
+        const bool named =
+            *refusal == errc::no_such_database || *refusal == errc::database_disabled;
         return refuse(*refusal, named ? std::string_view(identity_->database) : std::string_view());
     }
     stats().client_login_count.add(1);
     if (greeting) {
         return greet(*greeting);
     }
-    // The client has to know the server's parameters before it can begin, so it queues for a server.
+    // The client has to know the server's parameters before it can begin, so it queues for a
+    // server.
     state_ = state::greeting;
     acquire();
 }
@@ -425,7 +429,9 @@ bool client::acquire() {
     if (!failure.empty()) {
         refuse(
             sqlstate.empty() ? text_of(errc::server_login_failing).sqlstate : sqlstate,
-            fmt::format("{}{} (server_login_retry)", text_of(errc::server_login_failing).message, failure)
+            fmt::format(
+                "{}{} (server_login_retry)", text_of(errc::server_login_failing).message, failure
+            )
         );
         return false;
     }

@@ -35,10 +35,7 @@
 
 namespace pgweir::session {
 
-class client final : public pool::waiter,
-                     net::stream_handler,
-                     net::deadline,
-                     pool::lease_holder {
+class client final : public pool::waiter, net::stream_handler, net::deadline, pool::lease_holder {
 public:
     enum class state : std::uint8_t {
         login,
@@ -77,14 +74,22 @@ public:
     // What the console shows.
 
     state current() const noexcept { return state_; }
+
     std::uint64_t id() const noexcept { return id_; }
+
     const std::string& user() const noexcept;
     const std::string& database() const noexcept;
+
     const net::address& peer() const noexcept { return peer_; }
+
     net::address local() const noexcept { return net::address::of_socket(socket_); }
+
     const pool::server_connection* server() const noexcept { return server_; }
+
     const pool::parameter_set_ptr& parameters() const noexcept { return parameters_; }
+
     steady_time connected_at() const noexcept { return connected_at_; }
+
     steady_time request_at() const noexcept { return request_at_; }
 
     boost::intrusive::list_member_hook<> hook;  // in the worker's list
@@ -150,18 +155,18 @@ private:
     const int socket_;  // for its addresses; the stream owns it
     state state_ = state::login;
     config::pool_mode mode_ = config::pool_mode::session;
-    bool counted_ = false;               // by the pool directory
-    bool parameters_reported_ = true;    // parameters_ holds values that a server has reported
+    bool counted_ = false;             // by the pool directory
+    bool parameters_reported_ = true;  // parameters_ holds values that a server has reported
     bool in_transaction_ = false;
     net::address peer_;
     net::stream_ptr stream_;
     protocol::frame_scanner scanner_;
     pool::server_connection* server_ = nullptr;
     pool::parameter_set_ptr parameters_;
-    std::string pending_;                // requests that no server has got yet
+    std::string pending_;  // requests that no server has got yet
     std::uint64_t cancel_key_ = 0;
     steady_time connected_at_;
-    steady_time request_at_{};           // of the request under way, or the last one
+    steady_time request_at_{};  // of the request under way, or the last one
     steady_time transaction_at_{};
     std::unique_ptr<client_login> login_;
     std::unique_ptr<identity> identity_;

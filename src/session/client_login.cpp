@@ -140,9 +140,8 @@ client_login::outcome client_login::on_startup(std::string& out) {
             if (read.packet->secret_key.size() != 4) {
                 return outcome::refused;
             }
-            cancel_key_ = session::cancel_key(
-                read.packet->process_id, int32_at(read.packet->secret_key, 0)
-            );
+            cancel_key_ =
+                session::cancel_key(read.packet->process_id, int32_at(read.packet->secret_key, 0));
             return outcome::cancel;
         case startup_packet::kind::startup:
             break;
@@ -165,9 +164,7 @@ client_login::outcome client_login::on_encryption_request(
     return outcome::wait;
 }
 
-client_login::outcome client_login::on_parameters(
-    const startup_packet& packet, std::string& out
-) {
+client_login::outcome client_login::on_parameters(const startup_packet& packet, std::string& out) {
     user_ = packet.find("user").value_or("");
     database_ = packet.find("database").value_or("");
     if (database_.empty()) {
@@ -182,18 +179,14 @@ client_login::outcome client_login::on_parameters(
     if (global.application_name_add_host) {
         const auto index = parameters_.index_of("application_name");
         const auto given = packet.find("application_name");
-        wanted_.emplace_back(
-            *index, fmt::format("{} - {}", given.value_or("app"), facts_.shown)
-        );
+        wanted_.emplace_back(*index, fmt::format("{} - {}", given.value_or("app"), facts_.shown));
     }
     console_ = is_console(database_);
     if (facts_.full && !console_) {
         return refuse(errc::too_many_clients, {}, out);
     }
     if (packet.minor_version > 0 || !packet.unknown_protocol_options.empty()) {
-        protocol::put_negotiate_protocol_version(
-            out, 0x30000, packet.unknown_protocol_options
-        );
+        protocol::put_negotiate_protocol_version(out, 0x30000, packet.unknown_protocol_options);
     }
     return authenticate(out);
 }
@@ -236,11 +229,7 @@ bool client_login::on_options(std::string_view value, std::string& out) {
         if (const auto index = parameters_.index_of(name)) {
             wanted_.emplace_back(*index, setting);
         } else if (!ignored(name) && !ignored("options")) {
-            refuse(
-                errc::unsupported_startup_parameter,
-                fmt::format("{} (in options)", name),
-                out
-            );
+            refuse(errc::unsupported_startup_parameter, fmt::format("{} (in options)", name), out);
             return false;
         }
     }
@@ -324,9 +313,7 @@ client_login::outcome client_login::step(auth::client_auth::step result, std::st
     return refuse(auth_->why(), {}, out);
 }
 
-client_login::outcome client_login::refuse(
-    errc code, std::string_view addition, std::string& out
-) {
+client_login::outcome client_login::refuse(errc code, std::string_view addition, std::string& out) {
     reason_ = fmt::format("{}{}", text_of(code).message, addition);
     protocol::put_error(out, protocol::severity::fatal, code, addition);
     return outcome::refused;

@@ -25,11 +25,11 @@ namespace pgweir::session {
 
 /// What is known of a connection before it has said anything.
 struct connection_facts {
-    bool local = false;            ///< a Unix socket
-    bool own_user = false;         ///< its peer runs as the user that pgweir runs as
-    std::string ip;                ///< 4 or 16 bytes; empty for a Unix socket
-    std::string shown;             ///< address and port, for application_name_add_host
-    bool full = false;             ///< max_client_conn is reached
+    bool local = false;     ///< a Unix socket
+    bool own_user = false;  ///< its peer runs as the user that pgweir runs as
+    std::string ip;         ///< 4 or 16 bytes; empty for a Unix socket
+    std::string shown;      ///< address and port, for application_name_add_host
+    bool full = false;      ///< max_client_conn is reached
 };
 
 /// Values that the client's startup packet asks for, by index of the parameter store.
@@ -58,9 +58,13 @@ public:
     std::string take_rest() { return std::move(received_); }
 
     std::uint64_t cancel_key() const noexcept { return cancel_key_; }
+
     const std::string& user() const noexcept { return user_; }
+
     const std::string& database() const noexcept { return database_; }
+
     bool console() const noexcept { return console_; }
+
     const wanted_parameters& parameters() const noexcept { return wanted_; }
 
     /// Messages to be sent ahead of AuthenticationOk: none, or NegotiateProtocolVersion was sent.

@@ -52,8 +52,9 @@ public:
     virtual std::uint64_t new_cancel_key(client& owner) = 0;
     virtual void drop_cancel_key(std::uint64_t key) noexcept = 0;
 
-    /// Finds the client with the key, on any worker, and cancels what it is running. The requester's
-    /// cancel_done() is called when that has been carried out, or if there is nothing to do.
+    /// Finds the client with the key, on any worker, and cancels what it is running. The
+    /// requester's cancel_done() is called when that has been carried out, or if there is nothing
+    /// to do.
     virtual void cancel(std::uint64_t key, client& requester) = 0;
 
     /// The console's part of a client; it sends the rest of the log-in's answer itself.

@@ -1,0 +1,122 @@
+// pgweir: the command line, and the order in which the process comes to life.
+
+#include "config/load.hpp"
+#include "server/identity.hpp"
+#include "server/logging.hpp"
+#include "server/supervisor.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace {
+
+using namespace pgweir;
+
+struct command_line {
+    std::string file;
+    std::string user;
+    bool daemon = false;
+    bool quiet = false;
+    bool reboot = false;
+    int verbose = 0;
+};
+
+constexpr const char* description =
+    "pgweir: a connection pooler for PostgreSQL. Reads a pgbouncer.ini and takes PgBouncer's "
+    "place.";
+
+constexpr const char* examples =
+    "Examples:\n"
+    "  pgweir /etc/pgweir/pgweir.ini         run in the foreground, log to the terminal\n"
+    "  pgweir -d -u postgres pgweir.ini      run in the background as user postgres (needs "
+    "pidfile)\n"
+    "  psql -p 6432 -U pgbouncer pgbouncer   the console: SHOW HELP\n"
+    "\n"
+    "Signals: HUP reload, TERM end when the clients have gone, INT end when the servers are free\n"
+    "(twice: at once), QUIT end at once, USR1 pause, USR2 resume.";
+
+int fail(const std::string& message) {
+    log::write(log::level::fatal, "{}", message);
+    return 1;
+}
+
+int run(const command_line& options) {
+    auto settings = config::load(options.file);
+    if (!settings) {
+        return fail("cannot load config file: " + settings.error().message);
+    }
+    const config::settings& global = (*settings)->global;
+    if (auto done = server::become_user(options.user.empty() ? global.user : options.user); !done) {
+        return fail(done.error().message);
+    }
+    if (options.daemon) {
+        if (global.pidfile.empty()) {
+            return fail("-d needs the setting pidfile");
+        }
+        if (auto done = server::go_into_background(); !done) {
+            return fail(done.error().message);
+        }
+    }
+    const bool silent = options.quiet || options.daemon;
+    server::logging log(
+        silent ? server::logging::console::off : server::logging::console::on, options.verbose
+    );
+    if (auto done = log.configure(global); !done) {
+        return fail(done.error().message);
+    }
+    auto runtime = server::load_runtime(*settings);
+    if (!runtime) {
+        return fail(runtime.error().message);
+    }
+    auto pid = server::pid_file::make(global.pidfile);
+    if (!pid) {
+        return fail(pid.error().message);
+    }
+    for (const config::warning& w : (*settings)->warnings) {
+        log::warning("{}", w.text);
+    }
+    for (const config::warning& w : (*runtime)->users->warnings()) {
+        log::warning("{}", w.text);
+    }
+    const unsigned long descriptors = server::raise_descriptor_limit();
+    log::info(
+        "pgweir {} starts from {}: max_client_conn {}, descriptors {}",
+        PGWEIR_VERSION,
+        options.file,
+        global.max_client_conn,
+        descriptors
+    );
+    server::supervisor boss(*runtime, log);
+    if (auto done = boss.listen(); !done) {
+        return fail(done.error().message);
+    }
+    boss.run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    command_line options;
+    CLI::App app{description};
+    app.footer(examples);
+    app.set_version_flag(
+        "-V,--version", fmt::format("PgBouncer 1.25.2 (pgweir {})", PGWEIR_VERSION)
+    );
+    app.add_flag(
+        "-d,--daemon", options.daemon, "run in the background (needs the setting pidfile)"
+    );
+    app.add_flag("-q,--quiet", options.quiet, "no log to the terminal");
+    app.add_flag("-v,--verbose", options.verbose, "log more; twice: still more");
+    app.add_flag("-R,--reboot", options.reboot, "take over from a running process (not built yet)");
+    app.add_option("-u,--user", options.user, "become this user");
+    app.add_option("FILE", options.file, "configuration file, in pgbouncer.ini's format")
+        ->required();
+    CLI11_PARSE(app, argc, argv);
+    if (options.reboot) {
+        return fail("-R (online restart) is not supported yet: stop the old process, then start");
+    }
+    return run(options);
+}

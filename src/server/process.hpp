@@ -1,0 +1,31 @@
+#pragma once
+
+// What all workers and the supervisor share. Owned by main, outlives them all. Thread-safe.
+
+#include "auth/scram_cache.hpp"
+#include "pool/parameters.hpp"
+#include "pool/pool_directory.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pgweir::server {
+
+struct process {
+    process(pool::worker_id workers, const std::vector<std::string>& extra_parameters)
+        : pools(workers), parameters(extra_parameters) {}
+
+    pool::pool_directory pools;
+    pool::parameter_store parameters;
+    auth::scram_verifier_cache verifiers;
+    auth::scram_client_cache scram_keys;
+
+    std::atomic<std::uint64_t> next_id{1};  // of clients and servers: one counter for both
+    std::atomic<int> clients{0};            // connected, those that are logging in too
+    std::atomic<bool> shutting_down{false};
+    std::atomic<std::uint32_t> next_host{0};  // of lists of hosts, which are used in turn
+};
+
+}  // namespace pgweir::server

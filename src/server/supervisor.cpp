@@ -1,0 +1,608 @@
+#include "server/supervisor.hpp"
+
+#include "auth/stored_secret.hpp"
+#include "config/changes.hpp"
+#include "config/load.hpp"
+#include "config/show.hpp"
+#include "server/snapshots.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <mutex>
+
+namespace pgweir::server {
+
+namespace {
+
+/// How often the pools are told that time has passed, and waiting operators are answered.
+constexpr milliseconds tick_length{50};
+
+/// The kind of secret that most users have.
+auth::secret_kind most_common(const config::user_list& users) {
+    std::map<auth::secret_kind, std::size_t> counts;
+    for (const auto& [name, user] : users.users()) {
+        counts[auth::classify(user.value.view())]++;
+    }
+    const auto most = std::max_element(counts.begin(), counts.end(), [](auto& a, auto& b) {
+        return a.second < b.second;
+    });
+    return most == counts.end() ? auth::secret_kind::scram : most->first;
+}
+
+bool asks_for_users(config::auth_type type) {
+    return type != config::auth_type::any && type != config::auth_type::pam;
+}
+
+}  // namespace
+
+result<session::runtime_ptr> load_runtime(const std::string& path) {
+    auto all = config::load(path);
+    if (!all) {
+        return all.error();
+    }
+    return load_runtime(*all);
+}
+
+result<session::runtime_ptr> load_runtime(std::shared_ptr<const config::configuration> all) {
+    const config::settings& global = all->global;
+    auto made = std::make_shared<session::runtime>();
+    made->users = std::make_shared<const config::user_list>();
+    if (!global.auth_file.empty() && asks_for_users(global.auth_type)) {
+        auto users = config::load_user_list(global.auth_file);
+        if (!users) {
+            return users.error();
+        }
+        made->users = *users;
+        made->unknown_as = most_common(*made->users);
+    }
+    if (global.auth_type == config::auth_type::hba) {
+        auto hba = auth::load_hba(global.auth_hba_file);
+        if (!hba) {
+            return hba.error();
+        }
+        made->hba = std::make_shared<const auth::hba_rules>(std::move(*hba));
+    }
+    made->configuration = std::move(all);
+    return session::runtime_ptr(std::move(made));
+}
+
+struct supervisor::signals {
+    explicit signals(boost::asio::io_context& context)
+        : set(context, SIGHUP, SIGINT, SIGTERM), ticks(context) {
+        for (int number : {SIGQUIT, SIGUSR1, SIGUSR2}) {
+            set.add(number);
+        }
+    }
+
+    boost::asio::signal_set set;
+    boost::asio::steady_timer ticks;
+};
+
+supervisor::supervisor(session::runtime_ptr settings, logging& log)
+    : runtime_(std::move(settings)),
+      log_(log),
+      shared_(
+          static_cast<pool::worker_id>(config::worker_count(runtime_->configuration->global)),
+          runtime_->configuration->global.track_extra_parameters
+      ),
+      signals_(std::make_unique<signals>(loop_.context())),
+      overall_(net::loop::now()) {
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            core.configure(runtime_->configuration, out);
+        }
+    );
+    for (pool::worker_id id = 0; id < shared_.pools.worker_total(); id++) {
+        workers_.push_back(std::make_unique<worker>(shared_, *this, id, runtime_));
+    }
+}
+
+supervisor::~supervisor() = default;
+
+// Listening.
+
+result<void> supervisor::listen_tcp(const std::string& address) {
+    const config::settings& global = runtime_->configuration->global;
+    auto made = net::listener::tcp(
+        workers_[0]->loop(),
+        address,
+        global.listen_port,
+        global.listen_backlog,
+        [this](int socket) {
+            worker& next = *workers_[next_worker_++ % workers_.size()];
+            if (&next == workers_[0].get()) {
+                return next.accept(socket);
+            }
+            next.post([&next, socket] { next.accept(socket); });
+        }
+    );
+    if (!made) {
+        return made.error();
+    }
+    log::info("listening on {}", (*made)->name());
+    listeners_.push_back(std::move(*made));
+    return {};
+}
+
+result<void> supervisor::listen() {
+    const config::settings& global = runtime_->configuration->global;
+    std::optional<failure> problem;
+    for (const std::string& address : global.listen_addr) {
+        const std::vector<std::string> places =
+            address == "*" ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector{address};
+        for (const std::string& place : places) {
+            if (auto done = listen_tcp(place); !done) {
+                problem = done.error();
+                log::warning("{}", problem->message);
+            }
+        }
+    }
+    if (listeners_.empty() && problem) {
+        return *problem;
+    }
+    if (!global.unix_socket_dir.empty()) {
+        net::listener::local_options options;
+        options.directory = global.unix_socket_dir;
+        options.port = global.listen_port;
+        options.mode = global.unix_socket_mode;
+        options.group = global.unix_socket_group;
+        auto made = net::listener::local(
+            workers_[0]->loop(),
+            options,
+            global.listen_backlog,
+            [this](int socket) {
+                worker& next = *workers_[next_worker_++ % workers_.size()];
+                if (&next == workers_[0].get()) {
+                    return next.accept(socket);
+                }
+                next.post([&next, socket] { next.accept(socket); });
+            }
+        );
+        if (!made) {
+            return made.error();
+        }
+        log::info("listening on {}", (*made)->name());
+        listeners_.push_back(std::move(*made));
+    }
+    if (listeners_.empty()) {
+        return failure{"nowhere to listen: set listen_addr or unix_socket_dir"};
+    }
+    return {};
+}
+
+void supervisor::stop_listening() {
+    workers_[0]->post([this] { listeners_.clear(); });
+}
+
+// Running and ending.
+
+void supervisor::run() {
+    stats_due_ = net::loop::now() + runtime_->configuration->global.stats_period;
+    watch_signals();
+    tick();
+    for (auto& w : workers_) {
+        w->start();
+    }
+    log::info(
+        "pgweir {} is ready: {} worker{}, {} database{}",
+        PGWEIR_VERSION,
+        workers_.size(),
+        workers_.size() == 1 ? "" : "s",
+        runtime_->configuration->databases.size(),
+        runtime_->configuration->databases.size() == 1 ? "" : "s"
+    );
+    loop_.run();
+    for (auto& w : workers_) {
+        w->join();
+    }
+    log::info("pgweir has ended");
+}
+
+void supervisor::watch_signals() {
+    signals_->set.async_wait([this](boost::system::error_code ec, int number) {
+        if (!ec) {
+            on_signal(number);
+            watch_signals();
+        }
+    });
+}
+
+void supervisor::on_signal(int number) {
+    admin::operation what;
+    what.what = admin::operation_kind::shutdown;
+    const bool again = shutdown_ != shutdown_stage::running;
+    switch (number) {
+        case SIGHUP:
+            what.what = admin::operation_kind::reload;
+            break;
+        case SIGUSR1:
+            what.what = admin::operation_kind::pause;
+            break;
+        case SIGUSR2:
+            what.what = admin::operation_kind::resume;
+            break;
+        case SIGINT:
+            what.mode =
+                again ? admin::shutdown_mode::immediate : admin::shutdown_mode::wait_for_servers;
+            break;
+        case SIGTERM:
+            what.mode =
+                again ? admin::shutdown_mode::immediate : admin::shutdown_mode::wait_for_clients;
+            break;
+        default:
+            what.mode = admin::shutdown_mode::immediate;
+            break;
+    }
+    log::info("signal {}: {}", ::strsignal(number), admin::log_text(what));
+    const admin::operation_result done = perform(what);
+    if (!done.error.empty()) {
+        log::warning("{}: {}", admin::log_text(what), done.error);
+    }
+}
+
+void supervisor::tick() {
+    signals_->ticks.expires_after(tick_length);
+    signals_->ticks.async_wait([this](boost::system::error_code ec) {
+        if (ec) {
+            return;
+        }
+        const steady_time now = net::loop::now();
+        shared_.pools.run(
+            pool::pool_directory::outside,
+            [&](pool::pool_core& core, pool::actions& out) { core.tick(now, out); }
+        );
+        std::erase_if(waiting_, [](const waiting_operator& w) {
+            if (!w.still_wanted()) {
+                return true;
+            }
+            if (!w.reached()) {
+                return false;
+            }
+            w.done({});
+            return true;
+        });
+        if (now >= stats_due_) {
+            take_stats();
+        }
+        const bool over =
+            (shutdown_ == shutdown_stage::waiting_for_clients && shared_.clients == 0) ||
+            (shutdown_ == shutdown_stage::waiting_for_servers &&
+             shared_.pools.run(pool::pool_directory::outside, [](auto& core, pool::actions&) {
+                 return core.servers_in_use(nullptr) == 0;
+             }));
+        if (over) {
+            stop();
+        }
+        if (!stopping_) {
+            tick();
+        }
+    });
+}
+
+void supervisor::take_stats() {
+    const steady_time now = net::loop::now();
+    stats_due_ = now + runtime_->configuration->global.stats_period;
+    admin::stats_counters sum;
+    for (const auto& [name, totals] : stats_by_database(shared_)) {
+        windows_.try_emplace(name, now).first->second.roll(totals, now);
+        sum += totals;
+    }
+    overall_.roll(sum, now);
+    if (runtime_->configuration->global.log_stats) {
+        log::info("{}", admin::stats_line(overall_.averages()));
+    }
+}
+
+void supervisor::stop() {
+    if (!std::exchange(stopping_, true)) {
+        shared_.shutting_down = true;
+        stop_listening();
+        stop_worker_by_worker(0);
+    }
+}
+
+/// Three rounds, each over when all workers have done it: end everything, end what was on its way
+/// between two workers meanwhile, end the loops.
+void supervisor::stop_worker_by_worker(int round) {
+    auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+    for (auto& w : workers_) {
+        w->post([this, left, round, &w = *w] {
+            if (round < 2) {
+                w.end_all();
+            } else {
+                w.stop();
+            }
+            if (--*left == 0) {
+                loop_.post([this, round] {
+                    if (round < 2) {
+                        stop_worker_by_worker(round + 1);
+                    } else {
+                        loop_.stop();
+                    }
+                });
+            }
+        });
+    }
+}
+
+// What operators ask for.
+
+void supervisor::carry_out(
+    const admin::operation& what, finished done, std::function<bool()> still_wanted
+) {
+    loop_.post([this, what, done = std::move(done), still_wanted = std::move(still_wanted)] {
+        const admin::operation_result result = perform(what);
+        auto reached = result.error.empty() ? condition_of(what) : nullptr;
+        if (!reached) {
+            return done(result);
+        }
+        waiting_.push_back({std::move(reached), still_wanted, done});
+    });
+}
+
+/// What the answer to an operation waits for; nothing if it is given at once.
+std::function<bool()> supervisor::condition_of(const admin::operation& what) {
+    const bool pauses = what.what == admin::operation_kind::pause;
+    if (!pauses && what.what != admin::operation_kind::wait_close) {
+        return nullptr;
+    }
+    return [this, pauses, name = what.database] {
+        return shared_.pools.run(
+            pool::pool_directory::outside,
+            [&](pool::pool_core& core, pool::actions&) {
+                const pool::database_entry* db = name.empty() ? nullptr : core.find_database(name);
+                return (pauses ? core.servers_in_use(db) : core.servers_to_close(db)) == 0;
+            }
+        );
+    };
+}
+
+admin::operation_result supervisor::perform(const admin::operation& what) {
+    switch (what.what) {
+        case admin::operation_kind::reload:
+            return reload();
+        case admin::operation_kind::set:
+            return set(what.key, what.value);
+        case admin::operation_kind::pause:
+            return pause(what.database);
+        case admin::operation_kind::resume:
+            return resume(what.database);
+        case admin::operation_kind::reconnect:
+            return reconnect(what.database);
+        case admin::operation_kind::disable:
+        case admin::operation_kind::enable:
+            return disable(what.database, what.what == admin::operation_kind::disable);
+        case admin::operation_kind::kill:
+            return kill(what.database);
+        case admin::operation_kind::kill_client:
+            return kill_client(what.client_id.value_or(0));
+        case admin::operation_kind::shutdown:
+            return shut_down(what.mode);
+        case admin::operation_kind::wait_close:
+            return with_database(what.database, [](auto&, auto*, auto&) { return ""; });
+        case admin::operation_kind::suspend:
+            break;
+    }
+    return {"SUSPEND is not supported yet", "0A000", {}};
+}
+
+admin::operation_result supervisor::with_database(
+    const std::string& name,
+    const std::function<std::string(pool::pool_core&, pool::database_entry*, pool::actions&)>&
+        change
+) {
+    admin::operation_result done;
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            pool::database_entry* db = name.empty() ? nullptr : core.find_database(name);
+            done.error = !name.empty() && db == nullptr ? "no such database: " + name
+                                                        : change(core, db, out);
+        }
+    );
+    return done;
+}
+
+admin::operation_result supervisor::reload() {
+    auto fresh = config::load(runtime_->configuration->global.conffile);
+    if (!fresh) {
+        log::error("reload failed, the old settings stay: {}", fresh.error().message);
+        return {fresh.error().message, "F0000", {}};
+    }
+    const config::change_set changes = config::compare(*runtime_->configuration, **fresh);
+    auto made = load_runtime(config::keep_restart_only(*runtime_->configuration, **fresh));
+    if (!made) {
+        log::error("reload failed, the old settings stay: {}", made.error().message);
+        return {made.error().message, "F0000", {}};
+    }
+    if (auto logs = log_.configure((*made)->configuration->global); !logs) {
+        log::error("reload failed, the old settings stay: {}", logs.error().message);
+        return {logs.error().message, "F0000", {}};
+    }
+    for (const std::string& key : changes.restart_only_changed) {
+        log::warning("{} was changed in the file: it takes effect at the next restart", key);
+    }
+    for (const config::warning& w : (*fresh)->warnings) {
+        log::warning("{}", w.text);
+    }
+    use(std::move(*made));
+    log::info("reloaded");
+    return {};
+}
+
+void supervisor::use(session::runtime_ptr settings) {
+    runtime_ = std::move(settings);
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            core.configure(runtime_->configuration, out);
+        }
+    );
+    for (auto& w : workers_) {
+        w->post([&w = *w, settings = runtime_] { w.apply(settings); });
+    }
+}
+
+admin::operation_result supervisor::set(const std::string& key, const std::string& value) {
+    auto changed = config::with_setting(runtime_->configuration->global, key, value);
+    if (!changed) {
+        return {changed.error().message, "08P01", {}};
+    }
+    auto all = std::make_shared<config::configuration>(*runtime_->configuration);
+    all->global = std::move(*changed);
+    auto made = load_runtime(std::move(all));
+    if (!made) {
+        return {made.error().message, "08P01", {}};
+    }
+    if (auto logs = log_.configure((*made)->configuration->global); !logs) {
+        return {logs.error().message, "08P01", {}};
+    }
+    use(std::move(*made));
+    return {};
+}
+
+admin::operation_result supervisor::pause(const std::string& database) {
+    return with_database(database, [](auto& core, auto* db, auto& out) -> std::string {
+        if (db != nullptr ? db->paused : core.paused()) {
+            return "already suspended/paused";
+        }
+        core.pause(db, out);
+        return {};
+    });
+}
+
+admin::operation_result supervisor::resume(const std::string& database) {
+    if (shutdown_ != shutdown_stage::running) {
+        return {"pooler is shutting down", "08P01", {}};
+    }
+    return with_database(database, [&](auto& core, auto* db, auto& out) -> std::string {
+        if (db != nullptr && !db->paused) {
+            return fmt::format("database {} is not paused", database);
+        }
+        if (db == nullptr && !core.paused()) {
+            return "pooler is not paused/suspended";
+        }
+        core.resume(db, net::loop::now(), out);
+        return {};
+    });
+}
+
+admin::operation_result supervisor::reconnect(const std::string& database) {
+    return with_database(database, [](auto& core, auto* db, auto& out) -> std::string {
+        core.reconnect(db, out);
+        return {};
+    });
+}
+
+admin::operation_result supervisor::disable(const std::string& database, bool value) {
+    return with_database(database, [value](auto&, auto* db, auto&) -> std::string {
+        db->disabled = value;
+        return {};
+    });
+}
+
+admin::operation_result supervisor::kill(const std::string& database) {
+    const admin::operation_result done =
+        with_database(database, [](auto& core, auto* db, auto& out) -> std::string {
+            if (!(db != nullptr ? db->paused : core.paused())) {
+                core.pause(db, out);
+            }
+            return {};
+        });
+    if (done.error.empty()) {
+        for (auto& w : workers_) {
+            w->post([&w = *w, database] {
+                w.kill_clients(
+                    [&](const session::client& c) {
+                        return c.pool_of() != nullptr &&
+                               (database.empty() || c.pool_of()->database.name == database);
+                    },
+                    errc::database_removed
+                );
+            });
+        }
+    }
+    return done;
+}
+
+admin::operation_result supervisor::kill_client(std::uint64_t id) {
+    for (auto& w : workers_) {
+        w->post([&w = *w, id] {
+            w.kill_clients(
+                [id](const session::client& c) { return c.id() == id; }, errc::admin_disconnect
+            );
+        });
+    }
+    return {};
+}
+
+admin::operation_result supervisor::shut_down(admin::shutdown_mode mode) {
+    switch (mode) {
+        case admin::shutdown_mode::immediate:
+            stop();
+            return {};
+        case admin::shutdown_mode::wait_for_servers:
+            shutdown_ = shutdown_stage::waiting_for_servers;
+            break;
+        case admin::shutdown_mode::wait_for_clients:
+            shutdown_ = shutdown_stage::waiting_for_clients;
+            break;
+    }
+    shared_.shutting_down = true;
+    stop_listening();
+    if (mode == admin::shutdown_mode::wait_for_servers) {
+        shared_.pools.run(
+            pool::pool_directory::outside,
+            [](pool::pool_core& core, pool::actions& out) { core.pause(nullptr, out); }
+        );
+    }
+    return {};
+}
+
+// What operators want to see.
+
+void supervisor::gather(admin::show_kind what, gathered done) {
+    loop_.post([this, what, done = std::move(done)] {
+        auto data = std::make_shared<admin::snapshot>();
+        fill_pools(shared_, *runtime_, *data);
+        data->config = config::show_config(runtime_->configuration->global);
+        for (const auto& [name, totals] : stats_by_database(shared_)) {
+            const auto window = windows_.find(name);
+            data->stats.push_back(
+                {name,
+                 totals,
+                 window == windows_.end() ? admin::stats_counters{} : window->second.averages()}
+            );
+        }
+        data->overall_average = overall_.averages();
+        const bool sockets =
+            what == admin::show_kind::clients || what == admin::show_kind::servers ||
+            what == admin::show_kind::sockets || what == admin::show_kind::active_sockets;
+        if (!sockets) {
+            return done(std::move(data));
+        }
+        // One worker after the other: each has the snapshot to itself.
+        auto visit = std::make_shared<std::function<void(std::size_t)>>();
+        *visit = [this, data, done, visit](std::size_t index) {
+            if (index == workers_.size()) {
+                done(data);
+                *visit = nullptr;
+                return;
+            }
+            workers_[index]->post([this, data, visit, index] {
+                fill_sockets(*workers_[index], shared_, *data);
+                (*visit)(index + 1);
+            });
+        };
+        (*visit)(0);
+    });
+}
+
+}  // namespace pgweir::server

@@ -1,0 +1,331 @@
+#include "server/worker.hpp"
+
+#include "auth/crypto.hpp"
+#include "base/log.hpp"
+#include "server/console_session.hpp"
+#include "server/supervisor.hpp"
+
+#include <fmt/format.h>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace pgweir::server {
+
+namespace {
+
+net::socket_options socket_options_of(const config::settings& global) {
+    net::socket_options options;
+    options.keepalive = global.tcp_keepalive;
+    options.keepcnt = global.tcp_keepcnt;
+    options.keepidle = global.tcp_keepidle;
+    options.keepintvl = global.tcp_keepintvl;
+    options.socket_buffer = global.tcp_socket_buffer;
+    options.user_timeout = global.tcp_user_timeout;
+    return options;
+}
+
+/// A cancel key leads to its worker: these bits of it are the worker's number. The highest bit is
+/// zero, so that the process id in it is positive.
+constexpr int worker_shift = 48;
+
+}  // namespace
+
+worker::worker(process& shared, supervisor& boss, pool::worker_id id, session::runtime_ptr settings)
+    : shared_(shared), supervisor_(boss), id_(id), runtime_(std::move(settings)) {
+    shared_.pools.attach(id, *this);
+}
+
+worker::~worker() = default;
+
+void worker::start() {
+    thread_ = std::thread([this] {
+        ::pthread_setname_np(::pthread_self(), fmt::format("worker-{}", id_).c_str());
+        loop_.run();
+    });
+}
+
+void worker::join() {
+    thread_.join();
+}
+
+void worker::post(std::function<void()> task) {
+    loop_.post(std::move(task));
+}
+
+void worker::accept(int socket) {
+    const config::settings& global = settings();
+    net::apply(socket_options_of(global), socket);
+    const bool full = shared_.clients.fetch_add(1) >= global.max_client_conn;
+    try {
+        auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++, full);
+        clients_.push_back(*c.release());
+    } catch (const std::system_error& e) {
+        shared_.clients--;
+        ::close(socket);
+        log::warning("cannot take a client: {}", e.what());
+    }
+}
+
+void worker::apply(session::runtime_ptr settings) {
+    runtime_ = std::move(settings);
+    kill_clients(
+        [](const session::client& c) {
+            const pool::pool* p = c.pool_of();
+            return p != nullptr && p->database.removed;
+        },
+        errc::database_removed
+    );
+}
+
+void worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
+    for (auto at = clients_.begin(); at != clients_.end();) {
+        session::client& c = *at++;
+        if (fits(c)) {
+            c.kill(why);
+        }
+    }
+}
+
+void worker::end_all() {
+    kill_clients([](const session::client&) { return true; }, errc::server_shutting_down);
+    while (!servers_.empty()) {
+        servers_.begin()->second->close("pooler is shutting down");
+    }
+}
+
+void worker::stop() {
+    loop_.post([this] { loop_.stop(); });
+}
+
+// Servers.
+
+pool::server_connection* worker::find_server(std::uint64_t server_id) noexcept {
+    const auto found = servers_.find(server_id);
+    return found == servers_.end() ? nullptr : found->second.get();
+}
+
+void worker::carry_out(const pool::action& what) {
+    if (what.what == pool::action::kind::connect) {
+        auto made =
+            std::make_shared<pool::server_connection>(*this, *what.where, shared_.next_id++);
+        pool::server_connection& server = *made;
+        servers_.emplace(server.id, std::move(made));
+        return server.connect();
+    }
+    if (what.what == pool::action::kind::refuse) {
+        return refuse_waiters(*what.where);
+    }
+    pool::server_connection* server = find_server(what.server);
+    if (server == nullptr) {
+        return;  // it has gone meanwhile, and its accounts are settled
+    }
+    switch (what.what) {
+        case pool::action::kind::check:
+            return server->check();
+        case pool::action::kind::move:
+            return server->detach();
+        case pool::action::kind::close:
+            return server->close("not needed any more");
+        case pool::action::kind::connect:
+        case pool::action::kind::refuse:
+            return;
+    }
+}
+
+void worker::refuse_waiters(pool::pool& p) {
+    for (;;) {
+        std::string sqlstate;
+        std::string message;
+        pool::waiter* next =
+            shared_.pools.run(id_, [&](pool::pool_core& core, pool::actions&) -> pool::waiter* {
+                sqlstate = p.failure_sqlstate;
+                message = p.failure;
+                return core.next_refused(p, id_);
+            });
+        if (next == nullptr) {
+            return;
+        }
+        next->on_refused(sqlstate, message);
+    }
+}
+
+pool::server_address worker::address_of(const pool::pool& p) {
+    pool::server_address to;
+    config::database db;
+    shared_.pools.run(id_, [&](pool::pool_core&, pool::actions&) {
+        db = p.database.settings;
+        to.login.credentials = p.learned;
+    });
+    const config::settings& global = settings();
+    to.where.port = db.port;
+    to.where.host =
+        db.hosts.empty() ? global.unix_socket_dir : db.hosts[shared_.next_host++ % db.hosts.size()];
+    to.options = socket_options_of(global);
+    to.connect_timeout = global.server_connect_timeout;
+    to.connect_query = db.connect_query;
+    auth::server_credentials& credentials = to.login.credentials;
+    credentials.user = p.user;
+    if (!db.password.empty()) {
+        credentials.password = db.password;
+    } else if (const secret* stored = runtime_->users->find(p.user);
+               stored != nullptr && auth::classify(stored->view()) != auth::secret_kind::scram &&
+               !stored->empty()) {
+        credentials.password = *stored;
+    }
+    auto& startup = to.login.startup;
+    startup = {{"user", p.user}, {"database", db.dbname}};
+    const auto add = [&](const char* name, const std::optional<std::string>& value) {
+        if (value) {
+            startup.emplace_back(name, *value);
+        }
+    };
+    add("client_encoding", db.client_encoding);
+    add("datestyle", db.datestyle);
+    add("timezone", db.timezone);
+    add("application_name", db.application_name);
+    return to;
+}
+
+void worker::grant(pool::waiter& to, pool::server_connection& server) {
+    grants_.emplace_back(&to, &server);
+    if (granting_) {
+        return;
+    }
+    granting_ = true;
+    while (!grants_.empty()) {
+        const auto [next, granted] = grants_.front();
+        grants_.pop_front();
+        next->on_granted(*granted);
+    }
+    granting_ = false;
+}
+
+void worker::hand_over(pool::server_connection& server, pool::worker_id to) {
+    const auto found = servers_.find(server.id);
+    std::shared_ptr<pool::server_connection> moving(std::move(found->second));
+    servers_.erase(found);
+    supervisor_.worker_of(to).post([&taker = supervisor_.worker_of(to), moving]() mutable {
+        taker.take_over(std::move(moving));
+    });
+}
+
+void worker::take_over(std::shared_ptr<pool::server_connection> server) {
+    pool::server_connection& taken = *server;
+    servers_.emplace(taken.id, std::move(server));
+    taken.attach(*this);
+}
+
+void worker::later(const pool::action& what) {
+    loop_.post([this, what] { carry_out(what); });
+}
+
+void worker::remove(pool::server_connection& server) noexcept {
+    const auto found = servers_.find(server.id);
+    dead_servers_.push_back(std::move(found->second));
+    servers_.erase(found);
+    for (auto at = cancels_.begin(); at != cancels_.end();) {
+        const auto here = at++;
+        if (here->server == server.id) {
+            dead_cancels_.splice(dead_cancels_.end(), cancels_, here);
+        }
+    }
+    bury();
+}
+
+// Cancel requests.
+
+std::uint64_t worker::new_cancel_key(session::client& owner) {
+    for (;;) {
+        std::uint64_t key = 0;
+        std::memcpy(&key, auth::random_bytes(sizeof key).data(), sizeof key);
+        key &= ~(std::uint64_t{0x80ff} << worker_shift);
+        key |= std::uint64_t{id_} << worker_shift;
+        if ((key >> 32) != 0 && cancel_keys_.emplace(key, &owner).second) {
+            return key;
+        }
+    }
+}
+
+void worker::cancel(std::uint64_t key, session::client& requester) {
+    const std::uint64_t requester_id = requester.id();
+    cancel_requesters_.emplace(requester_id, &requester);
+    const auto answer = [this, requester_id] {
+        post([this, requester_id] {
+            const auto found = cancel_requesters_.find(requester_id);
+            if (found != cancel_requesters_.end()) {
+                found->second->cancel_done();
+            }
+        });
+    };
+    const auto owner = static_cast<pool::worker_id>(key >> worker_shift & 0xff);
+    if (owner >= shared_.pools.worker_total()) {
+        return answer();
+    }
+    supervisor_.worker_of(owner).post([&there = supervisor_.worker_of(owner), key, answer] {
+        const auto found = there.cancel_keys_.find(key);
+        if (found == there.cancel_keys_.end()) {
+            return answer();
+        }
+        found->second->cancel_running(answer);
+    });
+}
+
+void worker::send_cancel(pool::server_connection& server) {
+    net::target where = server.address();
+    const net::address peer = net::address::of_peer(server.socket());
+    if (!peer.ip().empty()) {
+        where.host = peer.host();  // the very machine, whatever its name means by now
+    }
+    cancels_.push_back({server.id, nullptr});
+    const auto which = std::prev(cancels_.end());
+    which->request = std::make_unique<pool::cancel_request>(
+        loop_,
+        where,
+        socket_options_of(settings()),
+        settings().server_connect_timeout,
+        server.key(),
+        [this, server_id = server.id, which] { cancel_over(server_id, which); }
+    );
+}
+
+void worker::cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which) {
+    // Without its server the request is among the dead already.
+    if (pool::server_connection* server = find_server(server_id)) {
+        dead_cancels_.splice(dead_cancels_.end(), cancels_, which);
+        bury();
+        server->cancel_over();
+    }
+}
+
+// Clients.
+
+std::unique_ptr<session::console_port> worker::open_console(
+    session::client& owner, session::console_access access
+) {
+    return std::make_unique<console_session>(*this, supervisor_, owner, access);
+}
+
+void worker::remove(session::client& owner) noexcept {
+    cancel_requesters_.erase(owner.id());
+    clients_.erase(clients_.iterator_to(owner));
+    dead_clients_.emplace_back(&owner);
+    shared_.clients--;
+    bury();
+}
+
+void worker::bury() {
+    if (!burial_posted_) {
+        burial_posted_ = true;
+        loop_.post([this] {
+            burial_posted_ = false;
+            dead_clients_.clear();
+            dead_servers_.clear();
+            dead_cancels_.clear();
+        });
+    }
+}
+
+}  // namespace pgweir::server

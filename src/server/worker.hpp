@@ -1,0 +1,158 @@
+#pragma once
+
+// One thread of clients and servers: owns its loop and every connection on it.
+//
+// From other threads only start(), post() and join() may be called; all else runs on the worker's
+// own thread. Objects that end are freed a turn later, so that nobody up the stack finds them gone.
+
+#include "net/loop.hpp"
+#include "pool/cancel_request.hpp"
+#include "pool/server_host.hpp"
+#include "server/process.hpp"
+#include "session/client.hpp"
+#include "session/session_host.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace pgweir::server {
+
+class supervisor;
+
+class worker final : public pool::server_host,
+                     public session::session_host,
+                     public pool::action_target {
+public:
+    worker(process& shared, supervisor& boss, pool::worker_id id, session::runtime_ptr settings);
+    ~worker();
+
+    void start();
+    void join();
+    void post(std::function<void()> task) override;
+
+    // On the worker's thread.
+
+    /// Takes over a connected client.
+    void accept(int socket);
+
+    /// From now on these settings hold; clients of databases that are gone end.
+    void apply(session::runtime_ptr settings);
+
+    /// Ends all clients and servers.
+    void end_all();
+
+    /// Ends the loop, when what is on its way to it has been done.
+    void stop();
+
+    /// A server that another worker has let go.
+    void take_over(std::shared_ptr<pool::server_connection> server);
+
+    /// Ends clients for which `fits` holds.
+    void kill_clients(const std::function<bool(const session::client&)>& fits, errc why);
+
+    template <typename Visit>
+    void for_each_client(Visit&& visit) const {
+        for (const session::client& c : clients_) {
+            visit(c);
+        }
+    }
+
+    template <typename Visit>
+    void for_each_server(Visit&& visit) const {
+        for (const auto& [id, server] : servers_) {
+            visit(*server);
+        }
+    }
+
+    // pool::server_host and session::session_host
+    net::loop& loop() noexcept override { return loop_; }
+
+    pool::pool_directory& pools() noexcept override { return shared_.pools; }
+
+    pool::parameter_store& parameters() noexcept override { return shared_.parameters; }
+
+    pool::worker_id id() const noexcept override { return id_; }
+
+    // pool::server_host
+    auth::scram_client_cache& scram_cache() noexcept override { return shared_.scram_keys; }
+
+    const config::settings& settings() const noexcept override {
+        return runtime_->configuration->global;
+    }
+
+    pool::server_address address_of(const pool::pool& p) override;
+    void grant(pool::waiter& to, pool::server_connection& server) override;
+    void hand_over(pool::server_connection& server, pool::worker_id to) override;
+    void later(const pool::action& what) override;
+    void remove(pool::server_connection& server) noexcept override;
+    void send_cancel(pool::server_connection& server) override;
+
+    // session::session_host
+    auth::scram_verifier_cache& verifiers() noexcept override { return shared_.verifiers; }
+
+    const session::runtime_ptr& current_runtime() const noexcept override { return runtime_; }
+
+    bool shutting_down() const noexcept override { return shared_.shutting_down; }
+
+    std::uint64_t new_cancel_key(session::client& owner) override;
+
+    void drop_cancel_key(std::uint64_t key) noexcept override { cancel_keys_.erase(key); }
+
+    void cancel(std::uint64_t key, session::client& requester) override;
+    std::unique_ptr<session::console_port> open_console(
+        session::client& owner, session::console_access access
+    ) override;
+    void remove(session::client& owner) noexcept override;
+
+    // pool::action_target
+    void carry_out(const pool::action& what) override;
+
+private:
+    struct cancel_under_way {
+        std::uint64_t server;
+        std::unique_ptr<pool::cancel_request> request;
+    };
+
+    using client_list = boost::intrusive::list<
+        session::client,
+        boost::intrusive::member_hook<
+            session::client,
+            boost::intrusive::list_member_hook<>,
+            &session::client::hook>>;
+
+    pool::server_connection* find_server(std::uint64_t server_id) noexcept;
+    void refuse_waiters(pool::pool& p);
+    void cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which);
+    void bury();
+
+    process& shared_;
+    supervisor& supervisor_;
+    const pool::worker_id id_;
+    session::runtime_ptr runtime_;
+    net::loop loop_;
+    std::thread thread_;
+
+    client_list clients_;  // owned
+    std::unordered_map<std::uint64_t, std::shared_ptr<pool::server_connection>> servers_;
+    std::unordered_map<std::uint64_t, session::client*> cancel_keys_;
+    std::unordered_map<std::uint64_t, session::client*> cancel_requesters_;
+    std::list<cancel_under_way> cancels_;
+
+    bool granting_ = false;
+    std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;
+
+    bool burial_posted_ = false;
+    std::vector<std::unique_ptr<session::client>> dead_clients_;
+    std::vector<std::shared_ptr<pool::server_connection>> dead_servers_;
+    std::list<cancel_under_way> dead_cancels_;
+};
+
+}  // namespace pgweir::server
