@@ -1,0 +1,39 @@
+#pragma once
+
+// What can be learnt from a data directory without a server: whether one runs in it, whose it is,
+// which cluster it belongs to. Reads files; any thread.
+// PostgreSQL's manual: "Database File Layout".
+
+#include "cluster/settings.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pgweir::cluster {
+
+/// True if postmaster.pid names a process that lives.
+bool server_runs(const std::filesystem::path& data);
+
+/// True if it has been a data directory of PostgreSQL's at some time.
+bool is_data_directory(const std::filesystem::path& data);
+
+bool is_standby_data(const std::filesystem::path& data);
+
+/// The cluster's identifier, which initdb draws and base backups copy: the first 8 bytes of
+/// global/pg_control, in the machine's own order.
+std::optional<std::uint64_t> system_identifier(const std::filesystem::path& data);
+
+/// The application_name in the primary_conninfo of postgresql.auto.conf (the last one counts).
+std::string application_name_in(std::string_view auto_conf);
+
+/// The lines that a server has logged since it last started.
+std::string log_since_start(std::string_view log);
+
+/// Lines with PANIC, or with a FATAL that is no client's doing and no expected stop of the WAL
+/// receiver or the server.
+std::string bad_log_lines(std::string_view log);
+
+}  // namespace pgweir::cluster

@@ -1,0 +1,546 @@
+#include "cluster/executor.hpp"
+
+#include "cluster/data_directory.hpp"
+#include "cluster/files.hpp"
+#include "cluster/machine_facts.hpp"
+#include "cluster/plans.hpp"
+#include "cluster/ports.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace pgweir::cluster {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// SQLSTATE of "duplicate_object".
+constexpr std::string_view duplicate_object = "42710";
+
+/// The last lines of a server's log: why it did not start.
+std::string tail_of(const fs::path& log) {
+    const auto text = read_text(log);
+    if (!text || !*text) {
+        return {};
+    }
+    std::string_view rest = **text;
+    std::size_t from = rest.size();
+    for (int lines = 0; lines < 9 && from != std::string_view::npos && from > 0; ++lines) {
+        from = rest.rfind('\n', from - 1);
+    }
+    return std::string(from == std::string_view::npos ? rest : rest.substr(from + 1));
+}
+
+std::string gigabytes(std::uint64_t bytes) {
+    return fmt::format("{:.1f} GB", static_cast<double>(bytes) / (1ULL << 30U));
+}
+
+std::string first_line_of(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
+
+fs::path incoming_path(const node& standby) {
+    return standby.data.string() + ".incoming";
+}
+
+}  // namespace
+
+executor::executor(
+    const cluster_settings& cluster,
+    const cluster_secrets& secrets,
+    std::filesystem::path bin_dir,
+    program_runner& programs
+)
+    : cluster_(cluster), secrets_(secrets), bin_dir_(std::move(bin_dir)), programs_(programs) {}
+
+result<bool> executor::is_done(const action& what) {
+    return std::visit([this](const auto& each) { return done(each); }, what);
+}
+
+result<note> executor::perform(const action& what) {
+    return std::visit([this](const auto& each) { return act_on(each); }, what);
+}
+
+// Connections
+
+result<connection> executor::connect_locally(const node& server, const std::string& database)
+    const {
+    return connection::open(
+        {cluster_.run_dir().string(),
+         server.port,
+         cluster_.superuser,
+         database,
+         std::nullopt,
+         connection_kind::ordinary}
+    );
+}
+
+result<connection> executor::connect_as(const act::ensure_login& what) const {
+    const bool replicates = what.use == act::ensure_login::purpose::replication;
+    return connection::open(
+        {cluster_.primary.host,
+         cluster_.primary.port,
+         what.role,
+         "postgres",
+         what.password,
+         replicates ? connection_kind::replication : connection_kind::ordinary}
+    );
+}
+
+result<connection> executor::connect_for_replication() const {
+    return connect_as(
+        {cluster_.replication.name, secrets_.replication, act::ensure_login::purpose::replication}
+    );
+}
+
+result<standby_minimums> executor::ask_minimums() const {
+    auto primary = connect_for_replication();
+    if (!primary) {
+        return primary.error();
+    }
+    standby_minimums minimums;
+    const std::array<std::pair<const char*, std::uint32_t*>, 5> wanted{{
+        {"max_connections", &minimums.max_connections},
+        {"max_worker_processes", &minimums.max_worker_processes},
+        {"max_wal_senders", &minimums.max_wal_senders},
+        {"max_prepared_transactions", &minimums.max_prepared_transactions},
+        {"max_locks_per_transaction", &minimums.max_locks_per_transaction},
+    }};
+    for (const auto& [name, target] : wanted) {
+        const auto value = primary->value(fmt::format("SHOW {}", name));
+        if (!value || !*value) {
+            return failure{fmt::format(
+                "the primary does not tell its {}: {}",
+                name,
+                value ? std::string("no value") : value.error().message
+            )};
+        }
+        *target = static_cast<std::uint32_t>(std::stoul(**value));
+    }
+    return minimums;
+}
+
+// Programs
+
+result<program_output> executor::run(
+    const std::string& program, const std::vector<std::string>& arguments, program_progress progress
+) const {
+    auto output = programs_.run(bin_dir_ / program, arguments, progress);
+    if (output && output->exit_code != 0) {
+        return failure{
+            fmt::format("{} failed (exit code {}):\n{}", program, output->exit_code, output->text)};
+    }
+    return output;
+}
+
+result<note> executor::run_pg_ctl(const node& server, const std::vector<std::string>& arguments) {
+    std::vector<std::string> all = arguments;
+    all.insert(all.end(), {"-D", server.data.string(), "-w", "-t", "120"});
+    auto output = run("pg_ctl", all);
+    if (!output) {
+        return failure{fmt::format(
+            "{}The last lines of {}:\n{}",
+            output.error().message,
+            cluster_.log_of(server).string(),
+            tail_of(cluster_.log_of(server))
+        )};
+    }
+    return note{};
+}
+
+// Folders and files
+
+result<bool> executor::done(const act::make_directory& what) const {
+    std::error_code error;
+    return fs::is_directory(what.path, error) && mode_of(what.path) == what.mode;
+}
+
+result<note> executor::act_on(const act::make_directory& what) {
+    const auto made = make_directories(what.path, what.mode);
+    return made ? result<note>{note{}} : made.error();
+}
+
+result<bool> executor::done(const act::write_file& what) const {
+    const auto text = read_text(what.path);
+    if (!text) {
+        return text.error();
+    }
+    return *text && **text == what.text.view() && mode_of(what.path) == what.mode;
+}
+
+result<note> executor::act_on(const act::write_file& what) {
+    std::string text;
+    if (what.kind == act::write_file::content::shown) {
+        const auto copy = back_up(what.path);
+        if (!copy) {
+            return copy.error();
+        }
+        text = *copy ? "the old one is " + (*copy)->string() : "";
+    }
+    const auto written = write_text(what.path, what.text.view(), what.mode);
+    return written ? result<note>{note{text}} : written.error();
+}
+
+result<bool> executor::done(const act::keep_password& what) const {
+    const auto text = read_text(what.path);
+    if (!text) {
+        return text.error();
+    }
+    const bool ours = what.path.parent_path() == cluster_.secrets_dir();
+    return *text && first_line_of(**text) == what.password.view() &&
+           (!ours || mode_of(what.path) == 0600);
+}
+
+result<note> executor::act_on(const act::keep_password& what) {
+    const auto written = write_text(what.path, std::string(what.password.view()) + "\n", 0600);
+    return written ? result<note>{note{}} : written.error();
+}
+
+result<bool> executor::done(const act::place_block& what) const {
+    const auto text = read_text(what.path);
+    if (!text) {
+        return text.error();
+    }
+    return *text && with_block(**text, what.block, what.where) == **text;
+}
+
+result<note> executor::act_on(const act::place_block& what) {
+    const auto text = read_text(what.path);
+    if (!text) {
+        return text.error();
+    }
+    const auto copy = back_up(what.path);
+    if (!copy) {
+        return copy.error();
+    }
+    const auto written =
+        write_text(what.path, with_block(*text ? **text : "", what.block, what.where), 0600);
+    if (!written) {
+        return written.error();
+    }
+    return note{*copy ? "the old one is " + (*copy)->string() : std::string{}};
+}
+
+// Requirements
+
+result<bool> executor::done(const act::require_port& what) const {
+    return server_runs(what.server.data) || !port_problem(what.server.listen, what.server.port);
+}
+
+result<note> executor::act_on(const act::require_port& what) {
+    const auto problem = port_problem(what.server.listen, what.server.port);
+    return problem ? result<note>{failure{*problem}} : note{};
+}
+
+result<bool> executor::done(const act::require_disk& what) const {
+    std::error_code error;
+    if (fs::exists(what.unless_exists, error)) {
+        return true;
+    }
+    return gather_facts(what.path).disk_free_bytes >= what.bytes;
+}
+
+result<note> executor::act_on(const act::require_disk& what) {
+    return failure{fmt::format(
+        "{} has {} free, and {} are needed: free some space, or choose another place with --root",
+        what.path.string(),
+        gigabytes(gather_facts(what.path).disk_free_bytes),
+        gigabytes(what.bytes)
+    )};
+}
+
+result<bool> executor::done(const act::require_primary_data& what) const {
+    if (!is_data_directory(what.server.data)) {
+        return failure{"there is no data directory yet"};
+    }
+    return !is_standby_data(what.server.data);
+}
+
+result<note> executor::act_on(const act::require_primary_data& what) {
+    if (!is_data_directory(what.server.data)) {
+        return failure{
+            fmt::format("{} is no data directory of PostgreSQL", what.server.data.string())};
+    }
+    return failure{fmt::format(
+        "{} belongs to a standby (it has standby.signal): name the primary's data directory in "
+        "cluster.ini",
+        what.server.data.string()
+    )};
+}
+
+// Servers
+
+result<bool> executor::done(const act::run_program& what) const {
+    std::error_code error;
+    return fs::exists(what.creates, error);
+}
+
+result<note> executor::act_on(const act::run_program& what) {
+    const auto output = run(what.program, what.arguments);
+    return output ? result<note>{note{}} : output.error();
+}
+
+result<bool> executor::done(const act::start_server& what) const {
+    return server_runs(what.server.data);
+}
+
+result<note> executor::act_on(const act::start_server& what) {
+    if (!is_data_directory(what.server.data)) {
+        return failure{fmt::format(
+            "{} has no data directory yet ({}): run pgweirctl {} first",
+            what.server.name,
+            what.server.data.string(),
+            what.server.role == server_role::primary ? "init" : "add-standby " + what.server.name
+        )};
+    }
+    return run_pg_ctl(what.server, {"start", "-l", cluster_.log_of(what.server).string()});
+}
+
+result<bool> executor::done(const act::stop_server& what) const {
+    return !server_runs(what.server.data);
+}
+
+result<note> executor::act_on(const act::stop_server& what) {
+    return run_pg_ctl(what.server, {"stop", "-m", "fast"});
+}
+
+// Settings that the server read at its last start or reload are in use; younger files are not.
+result<bool> executor::done(const act::apply_settings& what) const {
+    auto server = connect_locally(what.server, "postgres");
+    if (!server) {
+        return server.error();
+    }
+    const auto answer = server->value(
+        "SELECT NOT EXISTS (SELECT FROM pg_settings WHERE pending_restart) AND "
+        "pg_conf_load_time() > (SELECT max((pg_stat_file(f)).modification) FROM unnest(ARRAY["
+        "'postgresql.conf', 'pgweir.conf', 'pg_hba.conf', 'pg_ident.conf']) f)"
+    );
+    if (!answer) {
+        return failure{answer.error().message};
+    }
+    return *answer == "t";
+}
+
+result<note> executor::act_on(const act::apply_settings& what) {
+    auto server = connect_locally(what.server, "postgres");
+    if (!server) {
+        return server.error();
+    }
+    const auto wrong = server->value(
+        "SELECT string_agg(format('%s:%s: %s = %s: %s', sourcefile, sourceline, name, setting, "
+        "error), E'\\n') FROM pg_file_settings WHERE error IS NOT NULL AND "
+        "error <> 'setting could not be applied'"
+    );
+    if (!wrong) {
+        return failure{wrong.error().message};
+    }
+    if (*wrong) {
+        return failure{
+            fmt::format("{} does not accept its settings:\n{}", what.server.name, **wrong)};
+    }
+    // What a reload cannot change shows in this view before the reload does anything.
+    const auto needs_restart = server->value(
+        "SELECT EXISTS (SELECT FROM pg_file_settings WHERE error = 'setting could not be applied') "
+        "OR EXISTS (SELECT FROM pg_settings WHERE pending_restart)"
+    );
+    if (!needs_restart) {
+        return failure{needs_restart.error().message};
+    }
+    if (*needs_restart == "t") {
+        auto restarted = run_pg_ctl(
+            what.server, {"restart", "-m", "fast", "-l", cluster_.log_of(what.server).string()}
+        );
+        return restarted ? result<note>{note{"restarted"}} : restarted;
+    }
+    const auto reloaded = run_pg_ctl(what.server, {"reload"});
+    if (!reloaded) {
+        return reloaded.error();
+    }
+    // A reload is a signal: what comes next relies on its effect.
+    for (int tries = 0; tries < 100; ++tries) {
+        if (const auto in_use = done(what); in_use && *in_use) {
+            return note{"reloaded"};
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return failure{fmt::format(
+        "{} has not taken over its settings; see {}",
+        what.server.name,
+        cluster_.log_of(what.server).string()
+    )};
+}
+
+// Roles and objects
+
+result<bool> executor::done(const act::sql& what) const {
+    auto server = connect_locally(cluster_.primary, what.database);
+    if (!server) {
+        return server.error();
+    }
+    const auto answer = server->value(what.probe);
+    if (!answer) {
+        return failure{answer.error().message};
+    }
+    return *answer == "t";
+}
+
+result<note> executor::act_on(const act::sql& what) {
+    auto server = connect_locally(cluster_.primary, what.database);
+    if (!server) {
+        return server.error();
+    }
+    const auto answer = server->query(what.statement);
+    return answer ? result<note>{note{}} : failure{answer.error().message};
+}
+
+result<bool> executor::done(const act::ensure_login& what) const {
+    return connect_as(what).has_value();
+}
+
+result<note> executor::act_on(const act::ensure_login& what) {
+    auto server = connect_locally(cluster_.primary, "postgres");
+    if (!server) {
+        return server.error();
+    }
+    const auto verifier = server->scram_verifier(what.role, what.password);
+    if (!verifier) {
+        return failure{verifier.error().message};
+    }
+    const auto set = server->query(
+        fmt::format("ALTER ROLE {} PASSWORD {}", identifier(what.role), server->quoted(*verifier))
+    );
+    if (!set) {
+        return failure{set.error().message};
+    }
+    const auto tried = connect_as(what);
+    return tried ? result<note>{note{"password set"}} : tried.error();
+}
+
+// Standbys
+
+result<bool> executor::done(const act::wait_for_primary&) const {
+    return connect_for_replication().has_value();
+}
+
+result<note> executor::act_on(const act::wait_for_primary& what) {
+    const auto limit = std::chrono::steady_clock::now() + what.limit;
+    for (;;) {
+        auto tried = connect_for_replication();
+        if (tried) {
+            return note{};
+        }
+        // A server that starts says so; a wrong password or a missing rule does not heal.
+        const auto& reason = tried.error().message;
+        const bool may_heal = reason.find("starting up") != reason.npos ||
+                              reason.find("Connection refused") != reason.npos ||
+                              reason.find("timeout") != reason.npos;
+        if (!may_heal || std::chrono::steady_clock::now() > limit) {
+            return failure{fmt::format(
+                "{}\nIs the primary running (pgweirctl status), and do its replication_networks "
+                "hold this machine's address?",
+                reason
+            )};
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    }
+}
+
+result<bool> executor::done(const act::ensure_slot& what) const {
+    auto primary = connect_for_replication();
+    if (!primary) {
+        return primary.error();
+    }
+    // PostgreSQL 15 and newer; an older one says that it knows no such command.
+    const auto answer = primary->value(fmt::format("READ_REPLICATION_SLOT {}", what.slot));
+    return answer && answer->has_value();
+}
+
+result<note> executor::act_on(const act::ensure_slot& what) {
+    auto primary = connect_for_replication();
+    if (!primary) {
+        return primary.error();
+    }
+    const auto made = primary->query(fmt::format("CREATE_REPLICATION_SLOT {} PHYSICAL", what.slot));
+    if (!made && made.error().sqlstate != duplicate_object) {
+        return failure{made.error().message};
+    }
+    return note{};
+}
+
+/// A complete standby of this name, of the cluster that the primary has. When the primary cannot
+/// be asked, its name alone decides.
+result<bool> executor::is_copy_of_primary(const node& standby) const {
+    if (!is_standby_data(standby.data)) {
+        return false;
+    }
+    const auto conf = read_text(standby.data / "postgresql.auto.conf");
+    if (!conf) {
+        return conf.error();
+    }
+    const auto identifier = system_identifier(standby.data);
+    if (!*conf || application_name_in(**conf) != standby.name || !identifier) {
+        return false;
+    }
+    auto primary = connect_for_replication();
+    if (!primary) {
+        return true;
+    }
+    const auto theirs = primary->value("IDENTIFY_SYSTEM");
+    return theirs && *theirs == std::to_string(*identifier);
+}
+
+result<bool> executor::done(const act::free_data_directory& what) const {
+    if (is_vacant(what.server.data)) {
+        return true;
+    }
+    return is_copy_of_primary(what.server);
+}
+
+result<note> executor::act_on(const act::free_data_directory& what) {
+    if (server_runs(what.server.data)) {
+        return failure{fmt::format(
+            "a server runs in {} that is no standby of this primary: stop it first (pgweirctl stop "
+            "{}); its data is then moved aside, not deleted",
+            what.server.data.string(),
+            what.server.name
+        )};
+    }
+    const auto name = set_aside(what.server.data);
+    return name ? result<note>{note{"what was there is now " + name->string()}} : name.error();
+}
+
+result<bool> executor::done(const act::base_backup& what) const {
+    return is_copy_of_primary(what.server);
+}
+
+// The copy is made under another name, so that a data directory is complete or not there.
+result<note> executor::act_on(const act::base_backup& what) {
+    const auto incoming = incoming_path(what.server);
+    std::error_code error;
+    fs::remove_all(incoming, error);
+    const auto output =
+        run("pg_basebackup",
+            base_backup_arguments(cluster_, what.server, incoming),
+            program_progress::shown);
+    if (!output) {
+        return output.error();
+    }
+    fs::remove(what.server.data, error);  // an empty directory may be in the way
+    fs::rename(incoming, what.server.data, error);
+    if (error) {
+        return failure{fmt::format(
+            "cannot rename {} to {}: {}",
+            incoming.string(),
+            what.server.data.string(),
+            error.message()
+        )};
+    }
+    return note{};
+}
+
+}  // namespace pgweir::cluster

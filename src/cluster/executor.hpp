@@ -1,0 +1,109 @@
+#pragma once
+
+// Carries out the actions of a plan on this machine: knows for each how to see whether it is so
+// already and how to make it so, and decides nothing else. Blocking; one thread. Runs as the user
+// that owns the servers (see ctl/identity). The settings, the secrets and the runner must outlive
+// it.
+
+#include "base/result.hpp"
+#include "cluster/connection.hpp"
+#include "cluster/plan.hpp"
+#include "cluster/programs.hpp"
+#include "cluster/secrets.hpp"
+#include "cluster/server_conf.hpp"
+#include "cluster/settings.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace pgweir::cluster {
+
+/// What the operator should know besides that a step was done; may be empty.
+struct note {
+    std::string text;
+};
+
+/// The face that the runner of plans sees; tests have another one behind it.
+class action_executor {
+public:
+    virtual ~action_executor() = default;
+
+    /// True if it is so. A failure means that it cannot be seen (a server that does not run yet).
+    virtual result<bool> is_done(const action& what) = 0;
+
+    /// Makes it so.
+    virtual result<note> perform(const action& what) = 0;
+};
+
+class executor final : public action_executor {
+public:
+    executor(
+        const cluster_settings& cluster,
+        const cluster_secrets& secrets,
+        std::filesystem::path bin_dir,
+        program_runner& programs
+    );
+
+    result<bool> is_done(const action& what) override;
+    result<note> perform(const action& what) override;
+
+    /// As superuser over the Unix socket of a server on this machine.
+    result<connection> connect_locally(const node& server, const std::string& database) const;
+
+    /// What the primary has of that a standby may not have less, over a replication connection.
+    result<standby_minimums> ask_minimums() const;
+
+private:
+    result<bool> done(const act::make_directory& what) const;
+    result<bool> done(const act::write_file& what) const;
+    result<bool> done(const act::keep_password& what) const;
+    result<bool> done(const act::place_block& what) const;
+    result<bool> done(const act::require_port& what) const;
+    result<bool> done(const act::require_disk& what) const;
+    result<bool> done(const act::require_primary_data& what) const;
+    result<bool> done(const act::run_program& what) const;
+    result<bool> done(const act::start_server& what) const;
+    result<bool> done(const act::stop_server& what) const;
+    result<bool> done(const act::apply_settings& what) const;
+    result<bool> done(const act::sql& what) const;
+    result<bool> done(const act::ensure_login& what) const;
+    result<bool> done(const act::wait_for_primary& what) const;
+    result<bool> done(const act::ensure_slot& what) const;
+    result<bool> done(const act::free_data_directory& what) const;
+    result<bool> done(const act::base_backup& what) const;
+
+    result<note> act_on(const act::make_directory& what);
+    result<note> act_on(const act::write_file& what);
+    result<note> act_on(const act::keep_password& what);
+    result<note> act_on(const act::place_block& what);
+    result<note> act_on(const act::require_port& what);
+    result<note> act_on(const act::require_disk& what);
+    result<note> act_on(const act::require_primary_data& what);
+    result<note> act_on(const act::run_program& what);
+    result<note> act_on(const act::start_server& what);
+    result<note> act_on(const act::stop_server& what);
+    result<note> act_on(const act::apply_settings& what);
+    result<note> act_on(const act::sql& what);
+    result<note> act_on(const act::ensure_login& what);
+    result<note> act_on(const act::wait_for_primary& what);
+    result<note> act_on(const act::ensure_slot& what);
+    result<note> act_on(const act::free_data_directory& what);
+    result<note> act_on(const act::base_backup& what);
+
+    result<program_output> run(
+        const std::string& program,
+        const std::vector<std::string>& arguments,
+        program_progress progress = program_progress::quiet
+    ) const;
+    result<note> run_pg_ctl(const node& server, const std::vector<std::string>& arguments);
+    result<connection> connect_as(const act::ensure_login& what) const;
+    result<connection> connect_for_replication() const;
+    result<bool> is_copy_of_primary(const node& standby) const;
+
+    const cluster_settings& cluster_;
+    const cluster_secrets& secrets_;
+    const std::filesystem::path bin_dir_;
+    program_runner& programs_;
+};
+
+}  // namespace pgweir::cluster

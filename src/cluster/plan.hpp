@@ -1,0 +1,159 @@
+#pragma once
+
+// Provisioning as data: a plan is a list of steps, each an action that says what shall be so. The
+// executor knows for every action how to find out whether it is so already, and how to make it so;
+// so a plan can be run twice, printed without being run, and tested without a server. Plans hold
+// passwords (in write_file with content::hidden, and in ensure_login) and are never printed whole.
+// Values; any thread.
+
+#include "base/clock.hpp"
+#include "base/secret.hpp"
+#include "cluster/access_rules.hpp"
+#include "cluster/settings.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace pgweir::cluster {
+
+namespace act {
+
+/// A folder with exactly this mode.
+struct make_directory {
+    std::filesystem::path path;
+    unsigned mode = 0700;
+};
+
+/// A file with exactly this text and mode; another text is kept as *.backup, unless it is hidden:
+/// copies of passwords are not left lying about.
+struct write_file {
+    enum class content { shown, hidden };
+
+    std::filesystem::path path;
+    secret text;
+    unsigned mode = 0600;
+    content kind = content::shown;
+};
+
+/// A file whose first line is this password. One that the operator made keeps its mode (Docker's
+/// secrets are 0444); ours have 0600.
+struct keep_password {
+    std::filesystem::path path;
+    secret password;
+};
+
+/// A generated block inside a file that may hold other lines (see with_block).
+struct place_block {
+    std::filesystem::path path;
+    std::string block;
+    placement where = placement::last;
+};
+
+/// Fails unless the port can be listened on, or our own server has it.
+struct require_port {
+    node server;
+};
+
+/// Fails unless this much is free. Holds without asking once `unless_exists` is there.
+struct require_disk {
+    std::filesystem::path path;
+    std::uint64_t bytes = 0;
+    std::filesystem::path unless_exists;
+};
+
+/// Fails if the data directory is a standby's.
+struct require_primary_data {
+    node server;
+};
+
+/// Runs one of PostgreSQL's programs. So already when `creates` exists.
+struct run_program {
+    std::string program;
+    std::vector<std::string> arguments;
+    std::filesystem::path creates;
+};
+
+struct start_server {
+    node server;
+};
+
+struct stop_server {
+    node server;
+};
+
+/// Makes the running server use what its files say: a reload, or a restart where one is needed.
+struct apply_settings {
+    node server;
+};
+
+/// A statement on the primary, as superuser over the Unix socket. `probe` gives t when it is so.
+struct sql {
+    std::string database;
+    std::string statement;
+    std::string probe;
+};
+
+/// The role can log in over the network with this password.
+struct ensure_login {
+    enum class purpose { queries, replication };
+
+    std::string role;
+    secret password;
+    purpose use = purpose::queries;
+};
+
+/// Waits until the primary lets the replication role in.
+struct wait_for_primary {
+    seconds limit{60};
+};
+
+/// The standby's slot exists on the primary, asked for over a replication connection: the primary
+/// may be on another machine.
+struct ensure_slot {
+    std::string slot;
+};
+
+/// Nothing is in the way of a base backup: a data directory that is not this standby's is moved
+/// aside, never overwritten.
+struct free_data_directory {
+    node server;
+};
+
+/// A complete copy of the primary in the standby's data directory.
+struct base_backup {
+    node server;
+};
+
+}  // namespace act
+
+using action = std::variant<
+    act::make_directory,
+    act::write_file,
+    act::keep_password,
+    act::place_block,
+    act::require_port,
+    act::require_disk,
+    act::require_primary_data,
+    act::run_program,
+    act::start_server,
+    act::stop_server,
+    act::apply_settings,
+    act::sql,
+    act::ensure_login,
+    act::wait_for_primary,
+    act::ensure_slot,
+    act::free_data_directory,
+    act::base_backup>;
+
+/// `name` completes "done: …", "already so: …" and "would do: …".
+struct step {
+    std::string name;
+    action what;
+};
+
+using plan = std::vector<step>;
+
+}  // namespace pgweir::cluster

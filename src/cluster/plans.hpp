@@ -1,0 +1,55 @@
+#pragma once
+
+// Which steps make a primary and a standby, in which order. Pure: everything that depends on the
+// machine comes in as values. The order is part of the meaning: access rules stand before a server
+// first starts, passwords are in their files before a role gets them (a crash in between must not
+// lose a password that the server knows). Any thread.
+
+#include "cluster/machine_facts.hpp"
+#include "cluster/plan.hpp"
+#include "cluster/secrets.hpp"
+#include "cluster/server_conf.hpp"
+#include "cluster/settings.hpp"
+
+#include <string>
+#include <vector>
+
+namespace pgweir::cluster {
+
+/// What the plans need to know beyond the settings.
+struct plan_inputs {
+    const cluster_settings& cluster;
+    const cluster_secrets& secrets;
+    const machine_facts& facts;
+    std::string system_user;      ///< Who runs the servers.
+    bool data_exists = false;     ///< Of a primary: the data directory was there before.
+    standby_minimums minimums{};  ///< Of a standby: what the primary has.
+};
+
+plan primary_plan(const plan_inputs& in);
+
+/// In two parts: when the first is through, the primary is known to answer, and its limits can be
+/// asked for the second.
+plan standby_reach_plan(const plan_inputs& in, const node& standby);
+plan standby_copy_plan(const plan_inputs& in, const node& standby);
+
+plan start_plan(const std::vector<const node*>& nodes);
+
+/// The primary stops first: it waits until its standbys have all of its WAL.
+plan stop_plan(const std::vector<const node*>& nodes);
+
+/// pg_basebackup's arguments. They hold no password: the password file does.
+std::vector<std::string> base_backup_arguments(
+    const cluster_settings& cluster, const node& standby, const std::filesystem::path& target
+);
+
+/// The body of pg_replication_status(), for monitoring.
+std::string replication_status_body();
+
+/// An SQL identifier in quotes.
+std::string identifier(std::string_view name);
+
+/// How many bytes must be free before a server is made.
+std::uint64_t needed_disk_bytes();
+
+}  // namespace pgweir::cluster

@@ -1,0 +1,23 @@
+#pragma once
+
+// Whose the servers are. PostgreSQL refuses to run as root, so under root the whole program becomes
+// the servers' user before it touches a file: everything below the cluster's root then belongs to
+// that user, and no file is ever written with root's rights where another user could have put a
+// link. As an ordinary user it stays who it is.
+
+#include "base/result.hpp"
+#include "cluster/runner.hpp"
+#include "cluster/settings.hpp"
+
+#include <string>
+
+namespace pgweir::ctl {
+
+/// Returns the name of the user that the program now is. As root it first makes the cluster's root
+/// folder and gives it to that user (not in a dry run). Leaves the working directory for /, which
+/// every user may enter. REQUIRES: one thread, files that only root may read have been read.
+result<std::string> become_server_user(
+    const cluster::cluster_settings& settings, cluster::run_mode mode
+);
+
+}  // namespace pgweir::ctl

@@ -1,0 +1,112 @@
+#include "ctl/process.hpp"
+
+#include <boost/process/args.hpp>
+#include <boost/process/child.hpp>
+#include <boost/process/env.hpp>
+#include <boost/process/environment.hpp>
+#include <boost/process/error.hpp>
+#include <boost/process/exe.hpp>
+#include <boost/process/io.hpp>
+#include <boost/process/pipe.hpp>
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+
+namespace pgweir::ctl {
+
+namespace {
+
+namespace bp = boost::process;
+
+/// Boost.Process makes pipes that children inherit besides their standard streams; a server that
+/// outlives its pg_ctl would hold the write end, and reading would never end.
+void keep_from_children(bp::ipstream& stream) {
+    ::fcntl(stream.pipe().native_source(), F_SETFD, FD_CLOEXEC);
+    ::fcntl(stream.pipe().native_sink(), F_SETFD, FD_CLOEXEC);
+}
+
+bp::environment small_environment() {
+    bp::environment variables;
+    for (const char* name : {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "TZ"}) {
+        if (const char* value = std::getenv(name)) {
+            variables[name] = value;
+        }
+    }
+    variables["LC_ALL"] = "C";
+    return variables;
+}
+
+bp::child start(
+    const std::string& program,
+    const std::vector<std::string>& arguments,
+    cluster::program_progress progress,
+    bp::ipstream& output,
+    std::error_code& error
+) {
+    const auto variables = small_environment();
+    if (progress == cluster::program_progress::shown && ::isatty(STDERR_FILENO) == 1) {
+        return bp::child(
+            bp::exe = program,
+            bp::args = arguments,
+            variables,
+            bp::std_in<bp::null, bp::std_out> output,
+            bp::std_err > stderr,
+            error
+        );
+    }
+    return bp::child(
+        bp::exe = program,
+        bp::args = arguments,
+        variables,
+        bp::std_in<bp::null, (bp::std_out & bp::std_err)> output,
+        error
+    );
+}
+
+}  // namespace
+
+result<cluster::program_output> process_runner::run(
+    const std::filesystem::path& program,
+    const std::vector<std::string>& arguments,
+    cluster::program_progress progress
+) {
+    bp::ipstream stream;
+    keep_from_children(stream);
+    std::error_code error;
+    bp::child child = start(program.string(), arguments, progress, stream, error);
+    if (error) {
+        return failure{fmt::format("cannot start {}: {}", program.string(), error.message())};
+    }
+    cluster::program_output output;
+    output.text.assign(std::istreambuf_iterator<char>(stream), {});
+    child.wait(error);
+    if (error) {
+        return failure{fmt::format("cannot wait for {}: {}", program.string(), error.message())};
+    }
+    output.exit_code = child.exit_code();
+    return output;
+}
+
+void forget_postgres_variables() {
+    std::vector<std::string> names;
+    for (char** each = environ; *each != nullptr; ++each) {
+        const std::string_view variable = *each;
+        // PGWEIR_… are ours.
+        if (variable.rfind("PG", 0) == 0 && variable.rfind("PGWEIR_", 0) != 0) {
+            names.emplace_back(variable.substr(0, variable.find('=')));
+        }
+    }
+    for (const std::string& name : names) {
+        ::unsetenv(name.c_str());
+    }
+}
+
+}  // namespace pgweir::ctl
