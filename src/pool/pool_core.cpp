@@ -27,10 +27,6 @@ int& count_of(pool_counts& counts, server_entry::state where) {
     std::abort();
 }
 
-void erase(std::vector<pool*>& from, const pool* what) {
-    from.erase(std::remove(from.begin(), from.end(), what), from.end());
-}
-
 /// Pools of automatic databases are made on demand, so an entry can be there before its database is
 /// known.
 template <typename Map>
@@ -126,7 +122,7 @@ void pool_core::limit(pool& p) {
         config::effective_idle_transaction_timeout(*configuration_, p.user);
     p.terms.transaction_timeout = config::effective_transaction_timeout(*configuration_, p.user);
     p.terms.client_idle_timeout = config::effective_client_idle_timeout(*configuration_, p.user);
-    erase(minimal_, &p);
+    std::erase(minimal_, &p);
     if (p.limits.min_size > 0 && !p.database.removed) {
         minimal_.push_back(&p);
     }
@@ -280,7 +276,7 @@ void pool_core::leave(waiter& who) {
     p.counts.waiting--;
     if (p.counts.waiting == 0 && p.hungry) {
         p.hungry = false;
-        erase(hungry_, &p);
+        std::erase(hungry_, &p);
     }
 }
 

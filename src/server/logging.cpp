@@ -15,7 +15,7 @@ namespace pgweir::server {
 
 namespace {
 
-constexpr const char* pattern = "%Y-%m-%d %H:%M:%S.%e %Z [%P] %^%l%$ %v";
+constexpr const char* pattern = "%Y-%m-%d %H:%M:%S.%e %z [%P] %^%l%$ %v";
 
 constexpr std::pair<std::string_view, int> facilities[] = {
     {"auth", LOG_AUTH},
