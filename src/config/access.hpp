@@ -75,7 +75,7 @@ constexpr access<owner_of<Member>> file_mode() {
         [](owner& to, std::string_view text) {
             return store<Member>(to, parse_number(text, 0, 07777));
         },
-        [](const owner& from) { return fmt::format("{:04o}", from.*Member); },
+        [](const owner& from) { return fmt::format("0{:03o}", from.*Member); },
         &copy_member<Member>,
     };
 }

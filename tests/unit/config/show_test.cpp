@@ -59,6 +59,16 @@ TEST(ShowTest, ValuesArePrintedAsPgBouncerDoes) {
     EXPECT_EQ(row(set, "server_check_query").value, "<empty>");
 }
 
+TEST(ShowTest, AccessRightsAreOctalWithTheirZero) {
+    settings set;
+    for (const int mode : {0, 07, 0777, 01770, 07777}) {
+        set.unix_socket_mode = mode;
+        const auto again = parse_number(row(set, "unix_socket_mode").value, 0, 07777);
+        ASSERT_TRUE(again);
+        EXPECT_EQ(*again, mode);
+    }
+}
+
 TEST(ShowTest, SecretsAreNeverPrinted) {
     settings set;
     set.auth_ldap_options = secret("ldapbindpasswd=hush");
