@@ -310,8 +310,11 @@ bool pipeline::copy_step(char type) {
             }
             copy_ = copy_state::none;
             return true;
-        default:
-            return true;
+        case 'I':
+        case 's':
+            return copy_ == copy_state::none;
+        default:  // Streaming replication ends with rows that tell the next timeline.
+            return copy_ == copy_state::none || copy_ == copy_state::both;
     }
 }
 

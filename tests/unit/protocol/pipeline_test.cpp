@@ -637,6 +637,14 @@ TEST_F(PipelineTest, CopyOutOfTurnIsADesync) {
     }
 }
 
+TEST_F(PipelineTest, AnswerThatIgnoresTheCopyUnderWayIsADesync) {
+    for (std::string_view wrong : {"GI", "Gs", "GD", "HI", "Hs", "HD", "WI", "Ws"}) {
+        owed = pipeline();
+        send("Ec");
+        EXPECT_DESYNC(wrong) << wrong;
+    }
+}
+
 TEST_F(PipelineTest, DesyncIsFinal) {
     send("Q");
     EXPECT_DESYNC("1");
