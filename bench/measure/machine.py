@@ -48,7 +48,8 @@ def busy_cores(seconds=2.0):
 
 def busiest_programs(count=5):
     listing = subprocess.run(["ps", "-eo", "pcpu=,comm=", "--sort=-pcpu"], capture_output=True, text=True)
-    return [line.strip() for line in listing.stdout.splitlines()[:count]]
+    lines = [line.strip() for line in listing.stdout.splitlines()]
+    return [line for line in lines if not line.endswith(" ps")][:count]
 
 
 class Ports:

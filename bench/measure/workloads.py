@@ -190,7 +190,9 @@ ALL = [
     Pgbench("big", "results of 10 MB", [], clients=8, script=BIG_RESULT),
     IdleClients(),
     Pgbench("many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True),
-    Pgbench("deployment", "50 clients on a pool of 25, as in the deployments", ["-S"], clients=50, pool=25, log=True),
+    Pgbench("single", "one client, one SELECT after the other", ["-S"], clients=1, log=True),
+    Pgbench("saturated", "50 clients on a pool of 25, as fast as they can", ["-S"], clients=50, pool=25, log=True),
+    Pgbench("deployment", "50 clients on a pool of 25 that ask for 3,571 SELECTs a second", ["-S", "-R", "3571"], clients=50, pool=25, log=True),
 ]
 
 DEFAULT = [w.name for w in ALL if w.name != "connect_scram"]
