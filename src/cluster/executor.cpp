@@ -157,7 +157,13 @@ result<note> executor::run_pg_ctl(const node& server, const std::vector<std::str
 
 result<bool> executor::done(const act::make_directory& what) const {
     std::error_code error;
-    return fs::is_directory(what.path, error) && mode_of(what.path) == what.mode;
+    if (!fs::is_directory(what.path, error)) {
+        return false;
+    }
+    using if_there = act::make_directory::if_there;
+    const unsigned mode = mode_of(what.path);
+    return mode == what.mode || what.existing == if_there::keep ||
+           (what.existing == if_there::keep_private && mode == 0750);
 }
 
 result<note> executor::act_on(const act::make_directory& what) {
@@ -218,8 +224,9 @@ result<note> executor::act_on(const act::place_block& what) {
     if (!copy) {
         return copy.error();
     }
+    const unsigned mode = *text ? mode_of(what.path) : 0600;
     const auto written =
-        write_text(what.path, with_block(*text ? **text : "", what.block, what.where), 0600);
+        write_text(what.path, with_block(*text ? **text : "", what.block, what.where), mode);
     if (!written) {
         return written.error();
     }
@@ -399,7 +406,15 @@ result<note> executor::act_on(const act::sql& what) {
 }
 
 result<bool> executor::done(const act::ensure_login& what) const {
-    return connect_as(what).has_value();
+    auto server = connect_locally(cluster_.primary, "postgres");
+    if (!server) {
+        return server.error();
+    }
+    // Without a password a try would only put a FATAL into the server's log.
+    const auto has_password = server->value(
+        "SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = $1", {what.role}
+    );
+    return has_password && *has_password == "t" && connect_as(what).has_value();
 }
 
 result<note> executor::act_on(const act::ensure_login& what) {

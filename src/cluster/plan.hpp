@@ -21,10 +21,18 @@ namespace pgweir::cluster {
 
 namespace act {
 
-/// A folder with exactly this mode.
+/// A folder with this mode.
 struct make_directory {
+    /// What to do about the mode of a folder that was there before.
+    enum class if_there {
+        set_mode,
+        keep_private,  ///< 0700 and 0750 stay: PostgreSQL takes both.
+        keep,          ///< It is the operator's.
+    };
+
     std::filesystem::path path;
     unsigned mode = 0700;
+    if_there existing = if_there::set_mode;
 };
 
 /// A file with exactly this text and mode; another text is kept as *.backup, unless it is hidden:

@@ -11,6 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using content = act::write_file::content;
+using if_there = act::make_directory::if_there;
 
 void add(plan& steps, std::string name, action what) {
     steps.push_back({std::move(name), std::move(what)});
@@ -18,7 +19,9 @@ void add(plan& steps, std::string name, action what) {
 
 void add_folders(plan& steps, const plan_inputs& in) {
     const auto& cluster = in.cluster;
-    add(steps, "folder " + cluster.root.string(), act::make_directory{cluster.root, 0755});
+    add(steps,
+        "folder " + cluster.root.string(),
+        act::make_directory{cluster.root, 0755, if_there::keep});
     add(steps, "folder for sockets", act::make_directory{cluster.run_dir(), 0755});
     add(steps, "folder for logs", act::make_directory{cluster.log_dir(), 0750});
     add(steps, "folder for passwords", act::make_directory{cluster.secrets_dir(), 0700});
@@ -299,8 +302,8 @@ plan primary_plan(const plan_inputs& in) {
     add(steps, primary.name + ": data directory is no standby's", act::require_primary_data{primary}
     );
     add(steps,
-        primary.name + ": mode 0700 of the data directory",
-        act::make_directory{primary.data, 0700});
+        primary.name + ": data directory is private",
+        act::make_directory{primary.data, 0700, if_there::keep_private});
     add_server_files(steps, in, primary);
     add_start(steps, primary);
     add_role(steps, cluster.replication, in.secrets.replication, purpose::replication);
@@ -342,8 +345,8 @@ plan standby_copy_plan(const plan_inputs& in, const node& standby) {
         fmt::format("{}: base backup in {}", standby.name, standby.data.string()),
         act::base_backup{standby});
     add(steps,
-        standby.name + ": mode 0700 of the data directory",
-        act::make_directory{standby.data, 0700});
+        standby.name + ": data directory is private",
+        act::make_directory{standby.data, 0700, if_there::keep_private});
     add_server_files(steps, in, standby);
     add_start(steps, standby);
     return steps;

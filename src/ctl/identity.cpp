@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -60,22 +61,39 @@ fs::path closed_ancestor(const fs::path& path) {
     fs::path place;
     for (const auto& part : path) {
         place /= part;
-        if (::access(place.c_str(), X_OK) != 0 && errno == EACCES) {
+        if (::faccessat(AT_FDCWD, place.c_str(), X_OK, AT_EACCESS) != 0 && errno == EACCES) {
             return place;
         }
     }
     return {};
 }
 
+failure out_of_reach(const fs::path& closed, const fs::path& root, const std::string& user) {
+    return {fmt::format(
+        "user {} cannot enter {}, and {} lies below it: choose a folder that this user can "
+        "reach, for example --root /var/lib/pgweir-dev",
+        user,
+        closed.string(),
+        root.string()
+    )};
+}
+
+/// Looks with the user's eyes before root makes anything. REQUIRES: root, one thread.
+result<void> check_reach_of(const passwd& user, const fs::path& root) {
+    if (::initgroups(user.pw_name, user.pw_gid) != 0 || ::setegid(user.pw_gid) != 0 ||
+        ::seteuid(user.pw_uid) != 0) {
+        return failure{fmt::format("cannot become {}: {}", user.pw_name, std::strerror(errno))};
+    }
+    const auto closed = closed_ancestor(root);
+    if (::seteuid(0) != 0 || ::setegid(0) != 0) {
+        return failure{fmt::format("cannot become root again: {}", std::strerror(errno))};
+    }
+    return closed.empty() ? result<void>{} : out_of_reach(closed, root, user.pw_name);
+}
+
 result<void> check_reach(const fs::path& root, const std::string& user) {
     if (const auto closed = closed_ancestor(root); !closed.empty()) {
-        return failure{fmt::format(
-            "user {} cannot enter {}, and {} lies below it: choose a folder that this user can "
-            "reach, for example --root /var/lib/pgweir-dev",
-            user,
-            closed.string(),
-            root.string()
-        )};
+        return out_of_reach(closed, root, user);
     }
     if (::access(root.c_str(), W_OK) != 0 && errno != ENOENT) {
         return failure{fmt::format(
@@ -105,6 +123,9 @@ result<std::string> become_server_user(
         }
         if (user->pw_uid == 0) {
             return failure{"os_user is root, and PostgreSQL refuses to run as root"};
+        }
+        if (const auto reached = check_reach_of(*user, settings.root); !reached) {
+            return reached.error();
         }
         if (mode == cluster::run_mode::real) {
             if (const auto given = hand_over_root(settings.root, *user); !given) {

@@ -1,0 +1,130 @@
+#include "cluster/data_directory.hpp"
+
+#include "cluster/files.hpp"
+
+#include <gtest/gtest.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+namespace pgweir::cluster {
+namespace {
+
+class DataDirectoryTest : public testing::Test {
+protected:
+    DataDirectoryTest() {
+        std::string name = testing::TempDir() + "pgweir-data-XXXXXX";
+        folder_ = ::mkdtemp(name.data());
+    }
+
+    ~DataDirectoryTest() override { std::filesystem::remove_all(folder_); }
+
+    void write(const std::string& name, std::string_view text) {
+        ASSERT_TRUE(write_text(folder_ / name, text, 0600));
+    }
+
+    std::filesystem::path folder_;
+};
+
+TEST_F(DataDirectoryTest, AServerRunsWhileItsProcessLives) {
+    EXPECT_FALSE(server_runs(folder_));
+    write("postmaster.pid", std::to_string(::getpid()) + "\n/data\n");
+    EXPECT_TRUE(server_runs(folder_));
+    write("postmaster.pid", "not a number\n");
+    EXPECT_FALSE(server_runs(folder_));
+}
+
+TEST_F(DataDirectoryTest, ADeadProcessIsNoServer) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::_exit(0);
+    }
+    ::waitpid(child, nullptr, 0);
+    write("postmaster.pid", std::to_string(child) + "\n");
+    EXPECT_FALSE(server_runs(folder_));
+}
+
+TEST_F(DataDirectoryTest, AStandbyHasItsSignalFile) {
+    write("standby.signal", "");
+    EXPECT_FALSE(is_standby_data(folder_)) << "without PG_VERSION it is no data directory";
+    write("PG_VERSION", "15\n");
+    EXPECT_TRUE(is_standby_data(folder_));
+    std::filesystem::remove(folder_ / "standby.signal");
+    EXPECT_TRUE(is_data_directory(folder_));
+    EXPECT_FALSE(is_standby_data(folder_));
+}
+
+TEST_F(DataDirectoryTest, TheIdentifierIsTheBeginningOfPgControl) {
+    EXPECT_FALSE(system_identifier(folder_));
+    std::filesystem::create_directory(folder_ / "global");
+    write("global/pg_control", "short");
+    EXPECT_FALSE(system_identifier(folder_));
+    const std::uint64_t expected = 7300000000000000001ULL;
+    std::string bytes(16, '\0');
+    std::memcpy(bytes.data(), &expected, sizeof(expected));
+    write("global/pg_control", bytes);
+    EXPECT_EQ(system_identifier(folder_), expected);
+}
+
+TEST(ApplicationNameTest, TheLastConninfoCounts) {
+    EXPECT_EQ(
+        application_name_in("primary_conninfo = 'user=r application_name=old port=1'\n"
+                            "primary_conninfo = 'user=r application_name=standby1 port=1'\n"),
+        "standby1"
+    );
+}
+
+TEST(ApplicationNameTest, QuotesInsideAreUnderstood) {
+    EXPECT_EQ(
+        application_name_in("primary_conninfo = 'application_name=''east'' port=1'\n"), "east"
+    );
+    EXPECT_EQ(application_name_in("primary_conninfo = 'application_name=east'"), "east");
+}
+
+TEST(ApplicationNameTest, WithoutOneItIsEmpty) {
+    EXPECT_EQ(application_name_in(""), "");
+    EXPECT_EQ(application_name_in("primary_conninfo = 'user=r'\n"), "");
+    EXPECT_EQ(application_name_in("# application_name=x\n"), "");
+}
+
+TEST(ServerLogTest, OnlyTheLastStartCounts) {
+    const std::string log =
+        "1 postmaster LOG:  starting PostgreSQL 15.3\n"
+        "2 postmaster PANIC:  old\n"
+        "3 postmaster LOG:  starting PostgreSQL 15.3\n"
+        "4 postmaster LOG:  ready\n";
+    EXPECT_EQ(bad_log_lines(log_since_start(log)), "");
+    EXPECT_NE(bad_log_lines(log), "");
+    EXPECT_EQ(log_since_start("no start in here\n"), "no start in here\n");
+}
+
+TEST(ServerLogTest, PanicAlwaysCounts) {
+    EXPECT_NE(bad_log_lines("x [1] client backend a@b PANIC:  could not write\n"), "");
+}
+
+TEST(ServerLogTest, TheServersOwnFatalsCount) {
+    EXPECT_NE(bad_log_lines("x [1] postmaster FATAL:  could not create lock file\n"), "");
+    EXPECT_NE(bad_log_lines("x [1] startup FATAL:  requested timeline 2 is not a child\n"), "");
+}
+
+TEST(ServerLogTest, FatalsOfClientsAndOfAnExpectedStopDoNotCount) {
+    for (const char* line : {
+             "x [1] client backend a@b FATAL:  password authentication failed\n",
+             "x [1] walsender replicator@[unknown] FATAL:  password authentication failed\n",
+             "x [1] walreceiver FATAL:  terminating walreceiver process due to administrator "
+             "command\n",
+             "x [1] walreceiver FATAL:  could not receive data from WAL stream: closed\n",
+             "x [1] startup LOG:  the word FATAL in a text\n",
+         }) {
+        EXPECT_EQ(bad_log_lines(line), "");
+    }
+}
+
+}  // namespace
+}  // namespace pgweir::cluster

@@ -1,0 +1,185 @@
+#include "cluster/settings.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace pgweir::cluster {
+namespace {
+
+setting_entry entry(std::string section, std::string key, std::string value) {
+    return {std::move(section), std::move(key), std::move(value), "cluster.ini", 7};
+}
+
+std::string error_of(const std::vector<setting_entry>& entries) {
+    const auto settings = settings_from(entries, "/etc/pgweir");
+    return settings ? "" : settings.error().message;
+}
+
+void expect_in(const std::string& part, const std::string& text) {
+    EXPECT_NE(text.find(part), text.npos) << "\"" << part << "\" is not in: " << text;
+}
+
+TEST(ClusterSettingsTest, DefaultsAreFilledInFromRootAndNames) {
+    const auto settings = settings_from(
+        {entry("cluster", "root", "/srv/pg"), entry("standby.east", "port", "5444")}, "/etc/pgweir"
+    );
+    ASSERT_TRUE(settings) << settings.error().message;
+    EXPECT_EQ(settings->profile, profile::development);
+    EXPECT_EQ(settings->primary.port, 5432);
+    EXPECT_EQ(settings->primary.listen, "127.0.0.1");
+    EXPECT_EQ(settings->primary.data, "/srv/pg/primary");
+    EXPECT_EQ(settings->application.password_file, "/srv/pg/secrets/app_password");
+    ASSERT_EQ(settings->standbys.size(), 1U);
+    EXPECT_EQ(settings->standbys[0].name, "east");
+    EXPECT_EQ(settings->standbys[0].slot, "east_slot");
+    EXPECT_EQ(settings->standbys[0].data, "/srv/pg/east");
+    EXPECT_EQ(settings->find("east"), settings->nodes()[1]);
+    EXPECT_EQ(settings->find("west"), nullptr);
+}
+
+TEST(ClusterSettingsTest, RelativePathsAreRelativeToTheFile) {
+    const auto settings = settings_from(
+        {entry("cluster", "root", "../data/"),
+         entry("cluster", "app_password_file", "app.secret"),
+         entry("primary", "data_dir", "/elsewhere/pg")},
+        "/etc/pgweir"
+    );
+    ASSERT_TRUE(settings);
+    EXPECT_EQ(settings->root, "/etc/data");
+    EXPECT_EQ(settings->application.password_file, "/etc/pgweir/app.secret");
+    EXPECT_EQ(settings->primary.data, "/elsewhere/pg");
+}
+
+TEST(ClusterSettingsTest, NetworksAreSplitAtBlanksAndCommas) {
+    const auto settings = settings_from(
+        {entry("cluster", "root", "/r"),
+         entry("cluster", "replication_networks", "172.25.0.0/16,  standby.example")},
+        "/"
+    );
+    ASSERT_TRUE(settings);
+    EXPECT_EQ(
+        settings->replication_networks,
+        (std::vector<std::string>{"172.25.0.0/16", "standby.example"})
+    );
+}
+
+TEST(ClusterSettingsTest, ALaterEntryWins) {
+    const auto settings = settings_from(
+        {entry("primary", "port", "1111"), entry("primary", "port", "2222")}, "/etc/pgweir"
+    );
+    ASSERT_TRUE(settings);
+    EXPECT_EQ(settings->primary.port, 2222);
+}
+
+TEST(ClusterSettingsTest, UnknownKeyNamesFileLineAndTheKeysThatExist) {
+    const auto error = error_of({entry("primary", "prot", "5432")});
+    expect_in("cluster.ini:7: ", error);
+    expect_in("\"prot\"", error);
+    expect_in("port", error);
+}
+
+TEST(ClusterSettingsTest, UnknownSectionIsRefused) {
+    expect_in("unknown section [replica]", error_of({entry("replica", "port", "1")}));
+}
+
+TEST(ClusterSettingsTest, BadValuesSayWhatWasExpected) {
+    expect_in("from 1 to 65535", error_of({entry("primary", "port", "0")}));
+    expect_in("from 1 to 65535", error_of({entry("primary", "port", "70000")}));
+    expect_in("from 1 to 65535", error_of({entry("primary", "port", "54x")}));
+    expect_in("development or production", error_of({entry("cluster", "profile", "prod")}));
+    expect_in("lower-case", error_of({entry("cluster", "database", "a\"; DROP")}));
+    expect_in("lower-case", error_of({entry("cluster", "app_role", std::string(64, 'a'))}));
+    expect_in("networks", error_of({entry("cluster", "client_networks", "")}));
+    expect_in("networks", error_of({entry("cluster", "client_networks", "a#b")}));
+    expect_in("16GB", error_of({entry("cluster", "memory", "much")}));
+    expect_in("without quotes", error_of({entry("cluster", "archive_dir", "/a'b")}));
+}
+
+TEST(ClusterSettingsTest, AStandbyCannotHaveTheNameOfAFolderOfOurs) {
+    for (const char* name : {"primary", "secrets", "run", "log", "pgweir", "Upper", "a-b", ""}) {
+        expect_in("standby's name", error_of({entry(std::string("standby.") + name, "port", "1")}));
+    }
+}
+
+TEST(ClusterSettingsTest, SlotsBelongToStandbysOnly) {
+    expect_in("no slot", error_of({entry("primary", "slot", "x")}));
+}
+
+TEST(ClusterSettingsTest, ServersMayNotShareAddressDataOrSlot) {
+    expect_in("127.0.0.1:5432", error_of({entry("standby.a", "port", "5432")}));
+    expect_in(
+        "data directory",
+        error_of({entry("primary", "data_dir", "/d"), entry("standby.a", "data_dir", "/d")})
+    );
+    expect_in(
+        "slot",
+        error_of(
+            {entry("standby.a", "slot", "s"),
+             entry("standby.b", "slot", "s"),
+             entry("standby.b", "port", "5434")}
+        )
+    );
+}
+
+TEST(ClusterSettingsTest, RolesMustDiffer) {
+    expect_in("must differ", error_of({entry("cluster", "app_role", "postgres")}));
+}
+
+TEST(ClusterSettingsTest, ARootTooLongForASocketIsRefused) {
+    expect_in("too long", error_of({entry("cluster", "root", "/" + std::string(100, 'r'))}));
+}
+
+TEST(ClusterSettingsTest, TheSampleFileIsReadWithOverrides) {
+    const auto settings = load_settings(
+        "../conf/cluster.ini",
+        {"primary.port=6000",
+         "standby1.port=6001",
+         "standby.standby1.host=10.0.0.2",
+         "cluster.profile=production",
+         "cluster.root=/srv/pg"}
+    );
+    ASSERT_TRUE(settings) << settings.error().message;
+    EXPECT_EQ(settings->primary.port, 6000);
+    ASSERT_EQ(settings->standbys.size(), 1U);
+    EXPECT_EQ(settings->standbys[0].port, 6001);
+    EXPECT_EQ(settings->standbys[0].host, "10.0.0.2");
+    EXPECT_EQ(settings->profile, profile::production);
+}
+
+TEST(ClusterSettingsTest, AnOverrideForAServerThatTheFileDoesNotHaveIsRefused) {
+    const auto settings = load_settings("../conf/cluster.ini", {"standby7.port=6001"});
+    ASSERT_FALSE(settings);
+    expect_in("[standby.standby7]", settings.error().message);
+}
+
+TEST(ClusterSettingsTest, AnOverrideWithoutSectionOrValueIsRefused) {
+    for (const char* text : {"port=1", "primary.port", ""}) {
+        const auto settings = load_settings("../conf/cluster.ini", {text});
+        ASSERT_FALSE(settings) << text;
+        expect_in("section.key=value", settings.error().message);
+    }
+}
+
+TEST(ClusterSettingsTest, AMissingFileIsNamed) {
+    const auto settings = load_settings("no/such/cluster.ini", {});
+    ASSERT_FALSE(settings);
+    expect_in("no/such/cluster.ini", settings.error().message);
+}
+
+TEST(ParseBytesTest, UnitsAreBinary) {
+    EXPECT_EQ(*parse_bytes("0"), 0U);
+    EXPECT_EQ(*parse_bytes("64kB"), 65536U);
+    EXPECT_EQ(*parse_bytes("16GB"), 16ULL << 30U);
+}
+
+TEST(ParseBytesTest, NonsenseAndOverflowAreRefused) {
+    for (const char* text :
+         {"", "GB", "-1", "1gb", "1 GB", "99999999999999999999", "18014398509481984kB"}) {
+        EXPECT_FALSE(parse_bytes(text)) << text;
+    }
+}
+
+}  // namespace
+}  // namespace pgweir::cluster
