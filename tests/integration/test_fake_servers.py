@@ -1,0 +1,280 @@
+"""Servers that are no PostgreSQL, or a broken one: an error for the client, nothing for anybody else."""
+
+import threading
+import time
+
+import pytest
+
+import fake_postgres
+from fake_postgres import FakePostgres, one_row
+from harness import pgweir_only, works
+from pooler import seconds
+from wire import ConnectionClosed, ServerError, query, wait_until
+
+
+@pytest.fixture
+def with_fake(start_pooler):
+    """with_fake(script, …settings): a pooler whose database `fake` is served by that script."""
+    fakes = []
+
+    def start(script, **settings):
+        fake = FakePostgres(script)
+        fakes.append(fake)
+        where = f"host=127.0.0.1 port={fake.port} user=app password=x"
+        limits = {"query_wait_timeout": 3, "client_login_timeout": 3, "server_connect_timeout": 2}
+        limits.update(settings)
+        return start_pooler(databases={"fake": where}, **limits), fake
+
+    yield start
+    for fake in fakes:
+        fake.stop()
+        assert not fake.failures, fake.failures
+
+
+def fails(pooler, timeout=15):
+    """A client of the fake gets an error, or is cut off; never an answer, never silence."""
+    with pytest.raises((ServerError, ConnectionClosed)) as caught:
+        with pooler.client("fake", timeout=timeout) as client:
+            client.ask("select 1")
+            raise AssertionError("it was answered")
+    return caught.value
+
+
+def test_the_fake_can_also_behave(with_fake):
+    pooler, fake = with_fake(fake_postgres.well_behaved)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "fake"
+    assert fake.startups[0]["user"] == "app"
+    assert fake.startups[0]["database"] == "fake"
+
+
+@pytest.mark.parametrize("script", fake_postgres.NONSENSE_AT_LOGIN, ids=lambda one: one.__name__)
+def test_nonsense_at_login(with_fake, script):
+    pooler, fake = with_fake(script)
+    works(pooler)
+    before = pooler.rss()
+    fails(pooler)
+    assert pooler.rss() - before < 10_000_000 * max(1, seconds(1))
+    works(pooler)
+
+
+def test_plaintext_behind_the_servers_ssl_answer_is_not_believed(with_fake):
+    """CVE-2021-3935, towards servers."""
+    pooler, fake = with_fake(
+        fake_postgres.bytes_after_ssl_response, server_tls_sslmode="prefer", server_login_retry=1
+    )
+    with pytest.raises((ServerError, ConnectionClosed)) as caught:
+        with pooler.client("fake") as client:
+            client.ask("select 1")
+            if fake.ssl_requests == 0:
+                pytest.skip("it speaks no TLS to servers")
+            raise AssertionError("it was answered")
+    assert "smuggled" not in str(caught.value)
+    works(pooler)
+
+
+@pytest.mark.parametrize("name", fake_postgres.NONSENSE_AS_ANSWER)
+def test_nonsense_as_answer(with_fake, name):
+    script = fake_postgres.NONSENSE_AS_ANSWER[name]
+    pooler, fake = with_fake(script, query_timeout=2)
+    with pooler.client("fake") as client:
+        client.send(query("select 1"))
+        result = client.read_to_end()
+        assert "Z" not in result.types
+        # Nothing can be said in the middle of a message that has been begun.
+        assert result.errors or "in_the_middle" in name
+    works(pooler)
+
+
+@pgweir_only
+def test_error_without_fields_is_passed_on(with_fake):
+    """It ends the request like any other; what it lacks is the client's to judge."""
+    script = fake_postgres.answers(fake_postgres.message("E", b"\0") + fake_postgres.READY)
+    pooler, fake = with_fake(script)
+    with pooler.client("fake") as client:
+        assert client.query("select 1").types == "EZ"
+        assert client.query("select 1").types == "EZ"
+    works(pooler)
+
+
+@pgweir_only
+def test_surplus_answer_reaches_nobody(with_fake):
+    """A server that answers twice is out of step: its second answer is not the next client's."""
+    script = fake_postgres.answers(one_row("first") + one_row("second"))
+    pooler, fake = with_fake(script, default_pool_size=1, query_timeout=2)
+    for _ in range(5):
+        with pooler.client("fake") as client:
+            try:
+                assert client.query("select 1").rows == [("first",)]
+            except ConnectionClosed:
+                pass
+    works(pooler)
+
+
+def test_server_that_closes_after_log_in_is_replaced(with_fake):
+    closing = threading.Event()
+
+    def script(connection):
+        connection.read_startup()
+        connection.welcome()
+        closing.wait(10)
+
+    pooler, fake = with_fake(script, default_pool_size=1)
+    threading.Timer(0.5, closing.set).start()
+    with pytest.raises((ServerError, ConnectionClosed)):
+        with pooler.client("fake") as client:
+            client.ask("select 1")
+    works(pooler)
+
+
+def test_error_at_login_is_given_to_the_client(with_fake):
+    def script(connection):
+        connection.read_startup()
+        connection.send(
+            fake_postgres.error_response(S="FATAL", V="FATAL", C="53300", M="too many of you")
+        )
+
+    pooler, _ = with_fake(script)
+    error = fails(pooler)
+    assert "too many of you" in str(error)
+
+
+def test_failing_server_is_not_hammered(with_fake):
+    """server_login_retry is the pace, however many clients ask."""
+    pooler, fake = with_fake(fake_postgres.error_without_sqlstate, server_login_retry=2)
+    begin = time.monotonic()
+    attempts = 0
+    while time.monotonic() - begin < 3:
+        attempts += 1
+        with pytest.raises((ServerError, ConnectionClosed)):
+            pooler.client("fake", timeout=15)
+    assert fake.accepted <= 4, f"{fake.accepted} log-ins for {attempts} clients"
+
+
+@pytest.mark.parametrize("code", [3, 5])
+def test_password_is_sent_as_asked(with_fake, code):
+    received = []
+
+    def script(connection):
+        connection.read_startup()
+        connection.send(fake_postgres.authentication(code, b"salt" if code == 5 else b""))
+        received.append(connection.read_message().body)
+        connection.welcome()
+        connection.serve()
+
+    pooler, _ = with_fake(script)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "fake"
+    from wire import md5_password
+
+    expected = "x" if code == 3 else md5_password("app", "x", b"salt")
+    assert received[0] == expected.encode() + b"\0"
+
+
+def test_answer_byte_by_byte(with_fake):
+    def script(connection):
+        connection.read_startup()
+        connection.welcome()
+        while True:
+            if connection.read_message().type == "Q":
+                for byte in one_row("drop by drop"):
+                    connection.send(bytes([byte]))
+                    time.sleep(0.001)
+
+    pooler, _ = with_fake(script)
+    with pooler.client("fake") as client:
+        for _ in range(3):
+            assert client.ask("select 1") == "drop by drop"
+
+
+def test_login_byte_by_byte(with_fake):
+    def script(connection):
+        connection.read_startup()
+        original = connection.send
+
+        def slowly(data):
+            for byte in data:
+                original(bytes([byte]))
+
+        connection.send = slowly
+        connection.welcome()
+        connection.serve()
+
+    pooler, _ = with_fake(script)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "fake"
+        assert client.parameters["server_version"] == "15.0"
+
+
+def test_idle_server_that_talks_is_closed_or_ignored(with_fake):
+    """An error between two requests, as when an administrator ends the backend."""
+    talk = threading.Event()
+
+    def script(connection):
+        connection.read_startup()
+        connection.welcome()
+        if connection.read_message().type == "Q":
+            connection.send(one_row("answer"))
+        if len(connection.server.startups) == 1:
+            talk.wait(10)
+            connection.send(
+                fake_postgres.error_response(S="FATAL", C="57P01", M="terminating connection")
+            )
+            return
+        connection.serve()
+
+    pooler, fake = with_fake(script, default_pool_size=1)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "answer"
+        talk.set()
+        time.sleep(0.3)
+        assert client.ask("select 1") in ("answer", "fake")
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_fatal_error_of_the_server_ends_the_clients_connection(with_fake, closes):
+    """The request has been given to the server: it is not repeated elsewhere behind the error."""
+
+    def script(connection):
+        connection.read_startup()
+        connection.welcome()
+        if len(connection.server.startups) > 1:
+            connection.serve()
+            return
+        connection.read_message()
+        connection.send(one_row("answer"))
+        connection.read_message()
+        connection.send(fake_postgres.error_response(S="FATAL", V="FATAL", C="57P01", M="shot"))
+        if not closes:
+            time.sleep(1)
+
+    pooler, fake = with_fake(script, default_pool_size=1, query_timeout=5)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "answer"
+        client.send(query("select 2"))
+        result = client.read_to_end()
+        assert result.error.code == "57P01"
+        assert not result.rows and "Z" not in result.types
+    works(pooler)
+
+
+@pgweir_only
+def test_server_without_backend_key_is_served_but_not_cancelled(with_fake):
+    def script(connection):
+        connection.read_startup()
+        connection.send(fake_postgres.authentication(0) + fake_postgres.READY)
+        connection.serve()
+
+    pooler, fake = with_fake(script)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "fake"
+        client.cancel()
+        assert client.ask("select 1") == "fake"
+
+
+def test_connect_that_hangs_blocks_no_other_database(with_fake):
+    pooler, fake = with_fake(fake_postgres.never_answers)
+    waiting = pooler.raw().startup("app", "fake", read=False)
+    wait_until(lambda: fake.accepted >= 1, "an attempt")
+    works(pooler)
+    waiting.reset()

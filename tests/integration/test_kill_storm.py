@@ -1,0 +1,19 @@
+"""A short storm; kill_storm.py has the long one."""
+
+import pytest
+
+from harness import works
+from kill_storm import Storm
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_no_answer_goes_astray_while_servers_are_killed(start_pooler, primary, mode):
+    size = 10 if mode == "transaction" else 50
+    pooler = start_pooler(pool_mode=mode, default_pool_size=size)
+    storm = Storm(pooler.address, clients=50, seconds=8)
+    storm.run(primary)
+    print(storm.report())
+    assert not storm.wrong, storm.report()
+    assert storm.kills > 30 and storm.answers > 500, storm.report()
+    assert primary.backends("state like 'idle in transaction%'") == 0
+    works(pooler)
