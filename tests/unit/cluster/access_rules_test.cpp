@@ -115,7 +115,7 @@ TEST(PgpassTest, ColonsAndBackslashesAreEscaped) {
 TEST(UserlistTest, QuotesAreDoubled) {
     EXPECT_EQ(
         userlist_text(settings_with({}), secret("a\"b"), secret("c")),
-        "\"app\" \"a\"\"b\"\n\"admin\" \"c\"\n"
+        "\"app\" \"a\"\"b\"\n\"pgweir_admin\" \"c\"\n"
     );
 }
 
