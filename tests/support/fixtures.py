@@ -1,0 +1,50 @@
+"""What every test in Python gets: one PostgreSQL for the run, and poolers that are checked at their end."""
+
+import pytest
+
+from pooler import Pooler, allow_many_files
+from postgres import Cluster
+
+allow_many_files()
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    pair = Cluster()
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture
+def primary(cluster):
+    """The primary, without connections left over from the test before."""
+    if not cluster.primary.running:
+        cluster.primary.start()
+    return cluster.primary
+
+
+@pytest.fixture
+def start_pooler(primary):
+    """start_pooler(databases=…, users=…, **settings): a running pooler, ended and checked after the test."""
+    running = []
+
+    def start(databases=None, users=None, passwords=None, server=primary, **settings):
+        one = Pooler(server, settings, databases, users, passwords)
+        running.append(one)
+        return one.start()
+
+    yield start
+    failures = []
+    for one in reversed(running):
+        try:
+            one.stop()
+        except Exception as failure:  # every one of them is stopped, then the first failure counts
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+
+
+@pytest.fixture
+def pooler(start_pooler):
+    """A pooler with the harness's defaults: transaction mode, trust, five servers a pool."""
+    return start_pooler()
