@@ -1,8 +1,8 @@
 #pragma once
 
 // What pgweir itself says to a client when it ends or refuses something: one code for each reason,
-// which maps once to a SQLSTATE of PostgreSQL's, and to the text. The texts are those that PgBouncer's
-// users and monitors know; the SQLSTATEs are the ones that a driver understands.
+// which maps once to a SQLSTATE of PostgreSQL's, and to the text. The texts are those that
+// PgBouncer's users and monitors know; the SQLSTATEs are the ones that a driver understands.
 // PostgreSQL's manual: "PostgreSQL Error Codes" (Appendix A).
 
 #include <cstdint>

@@ -2,6 +2,8 @@
 
 #include "cluster/files.hpp"
 
+#include <fmt/format.h>
+
 #include <signal.h>
 
 #include <array>
@@ -20,6 +22,18 @@ namespace fs = std::filesystem;
 
 bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
+}
+
+/// A server works in its data directory. After a crash or a restart of a container, another program
+/// may have got the number that postmaster.pid still names. What cannot be seen counts as a server.
+bool works_elsewhere(pid_t process, const fs::path& data) {
+    std::error_code error;
+    const auto folder = fs::read_symlink(fmt::format("/proc/{}/cwd", process), error);
+    if (error) {
+        return false;
+    }
+    const auto canonical = fs::canonical(data, error);
+    return !error && folder != canonical;
 }
 
 bool is_bad(std::string_view line) {
@@ -59,7 +73,8 @@ bool server_runs(const fs::path& data) {
     const std::string& content = **text;
     std::from_chars(content.data(), content.data() + content.size(), process);
     // kill() refuses with EPERM when the process is somebody else's: then it lives.
-    return process > 0 && (::kill(process, 0) == 0 || errno == EPERM);
+    return process > 0 && (::kill(process, 0) == 0 || errno == EPERM) &&
+           !works_elsewhere(process, data);
 }
 
 bool is_data_directory(const fs::path& data) {

@@ -14,7 +14,7 @@
 
 namespace pgweir::cluster {
 
-/// True if postmaster.pid names a process that lives.
+/// True if postmaster.pid names a process that lives, and works in this directory.
 bool server_runs(const std::filesystem::path& data);
 
 /// True if it has been a data directory of PostgreSQL's at some time.

@@ -29,6 +29,10 @@ constexpr protocol::type_set all_types = [] {
 constexpr std::uint32_t whole_limit = 1024 * 1024;
 constexpr std::uint32_t length_limit = 0x7fffffff;
 
+/// Only these are ever longer than this: a longer one of another type is no PostgreSQL.
+constexpr protocol::type_set long_types{"TtDdVENAS"};
+constexpr std::uint32_t short_limit = 30000;
+
 /// How long an abandoned query may take to end, and a request of our own, where no query_timeout
 /// says otherwise.
 constexpr seconds patience{10};
@@ -188,10 +192,12 @@ void server_connection::end_lease(lease_end how) {
     }
     occupy();
     if (requests_.settled()) {
-        clean_up();
-    } else {
-        drain();
+        return clean_up();
     }
+    if (how == lease_end::useless) {
+        cancel([] {});
+    }
+    drain();
 }
 
 bool server_connection::set_parameters(const parameter_set_ptr& wanted, bool reported) {
@@ -223,11 +229,17 @@ void server_connection::relay(std::string_view bytes, std::size_t run) {
             case frame_scanner::event::header:
             case frame_scanner::event::message:
                 if (!on_reply(bytes, run)) {
-                    return lose(errc::server_protocol, "a message that nothing explains");
+                    const bool here = scanner_.raw_in_chunk();
+                    const std::size_t begin =
+                        here ? scanner_.position() - scanner_.raw().size() : 0;
+                    forward(bytes.substr(run, begin - std::min(run, begin)));
+                    return make_no_sense("a message that nothing explains");
                 }
                 continue;
             case frame_scanner::event::malformed:
-                return lose(errc::server_protocol, "a message of impossible length");
+                forward(bytes.substr(run, scanner_.position() - std::min(run, scanner_.position()))
+                );
+                return make_no_sense("a message of impossible length");
             case frame_scanner::event::end:
                 forward(bytes.substr(run, scanner_.position() - run));
                 return after_replies();
@@ -235,9 +247,27 @@ void server_connection::relay(std::string_view bytes, std::size_t run) {
     }
 }
 
+/// The server has said something that it could not have said.
+void server_connection::make_no_sense(std::string_view what) {
+    log::error("server {} {}/{}: {}", id, owner->database.name, owner->user, what);
+    if (settled_now_ && holder_ != nullptr) {
+        // The client has all that it asked for, so it need not suffer: the server does not come
+        // back.
+        settled_now_ = false;
+        host_->pools().run(host_->id(), [&](pool_core&, actions&) { close_needed = true; });
+        holder_->on_settled(requests_.status());
+    }
+    if (phase_ != phase::gone) {
+        lose(errc::server_protocol, what);
+    }
+}
+
 /// One message: to the client, or swallowed. False if the server makes no sense.
 bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
     const char type = scanner_.type();
+    if (scanner_.body_length() > short_limit && !long_types.contains(type)) {
+        return false;
+    }
     const bool own = requests_.own_next();
     pipeline::verdict verdict{};
     if (type == 'Z') {
@@ -248,6 +278,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
         (own ? task_over_ : settled_now_) = own || requests_.settled();
         if (own) {
             scanner_.set_whole(relay_types);
+            take_parameters();
         }
     } else {
         verdict = requests_.reply(type);
@@ -290,11 +321,11 @@ void server_connection::on_parameter(std::string_view body) {
     if (!index) {
         return;
     }
-    if (task_ == task_kind::parameters && wanted_reported_) {
+    if (wanted_ != nullptr && wanted_reported_) {
         return;  // exactly what was asked for; taken over when all of it is in force
     }
     parameters_ = host_->parameters().with(parameters_, *index, parameter->value);
-    if (holder_ != nullptr && task_ != task_kind::parameters) {
+    if (holder_ != nullptr && wanted_ == nullptr) {
         holder_->on_parameter(*index, parameter->value);
     }
 }
@@ -352,23 +383,31 @@ void server_connection::on_task_error(std::string_view body) {
     task_error_ = error.message.empty() ? "error" : std::string(error.message);
 }
 
+/// The parameters that were asked for are in force: at once, for what comes next in the same chunk
+/// may change them again.
+void server_connection::take_parameters() {
+    const parameter_set_ptr wanted = std::exchange(wanted_, nullptr);
+    if (wanted == nullptr || !task_error_.empty()) {
+        return;
+    }
+    if (wanted_reported_) {
+        parameters_ = wanted;
+        return;
+    }
+    // The server has reported what the values really are; what it does not report is what was asked
+    // for.
+    parameter_values values = wanted->values();
+    const parameter_values& known = parameters_->values();
+    for (std::size_t i = 0; i < values.size(); i++) {
+        values[i] = known[i] && values[i] ? known[i] : values[i];
+    }
+    parameters_ = host_->parameters().intern(std::move(values));
+}
+
 void server_connection::on_task_done() {
     const task_kind done = std::exchange(task_, task_kind::none);
     std::string error = std::exchange(task_error_, {});
     if (done == task_kind::parameters) {
-        const parameter_set_ptr wanted = std::exchange(wanted_, nullptr);
-        if (error.empty() && wanted_reported_) {
-            parameters_ = wanted;
-        } else if (error.empty()) {
-            // The server has reported what the values really are; what it does not report is what
-            // was asked for.
-            parameter_values values = wanted->values();
-            const parameter_values& known = parameters_->values();
-            for (std::size_t i = 0; i < values.size(); i++) {
-                values[i] = known[i] && values[i] ? known[i] : values[i];
-            }
-            parameters_ = host_->parameters().intern(std::move(values));
-        }
         if (holder_ != nullptr) {
             holder_->on_parameters_set(
                 error.empty() ? std::nullopt : std::optional<std::string>(std::move(error))
@@ -558,7 +597,7 @@ void server_connection::close(std::string_view why) {
 
 void server_connection::lose(errc code, std::string_view why) {
     lease_holder* holder = std::exchange(holder_, nullptr);
-    const bool told = error_last_;
+    const bool told = error_last_ || mid_reply();
     end(why);
     if (holder != nullptr) {
         holder->on_server_lost(code, told);

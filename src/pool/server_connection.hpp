@@ -68,6 +68,7 @@ protected:
 enum class lease_end : std::uint8_t {
     done,       ///< settled and idle
     abandoned,  ///< the client has gone, whatever is under way
+    useless,    ///< the same, and what is under way cannot commit: it is canceled
     broken,     ///< the client's requests were cut in the middle: the connection cannot be used any
                 ///< more
 };
@@ -97,6 +98,9 @@ public:
     void send(std::string_view bytes) { stream_->send(bytes); }
 
     std::size_t queued() const noexcept { return stream_->queued(); }
+
+    /// A message has been forwarded in part: nothing else may be told to the client now.
+    bool mid_reply() const noexcept { return scanner_.in_body(); }
 
     void pause_replies() noexcept { stream_->pause(); }
 
@@ -171,9 +175,11 @@ private:
     void on_parameter(std::string_view body);
     void forward(std::string_view bytes);
     void after_replies();
+    void make_no_sense(std::string_view what);
 
     void start_task(task_kind what, std::string_view sql);
     void on_task_error(std::string_view body);
+    void take_parameters();
     void on_task_done();
     void drain();
     void occupy();

@@ -345,11 +345,7 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
             return false;
         }
     }
-    protocol::pipeline& requests = server_->requests();
-    if (requests.settled()) {
-        request_begins();
-    }
-    requests.sent(*what);
+    note(*what, bytes);
     if (*what == request::parse) {
         stats().client_parse_count.add(1);
         stats().server_parse_count.add(1);
@@ -361,6 +357,24 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
         run = scanner_.position();
     }
     return true;
+}
+
+void client::note(request what, std::string_view bytes) {
+    protocol::pipeline& requests = server_->requests();
+    const bool first = requests.settled();
+    if (requests.status() == transaction_status::in_transaction) {
+        // Only inside of a transaction something may be cancelled when the client goes away.
+        if (first) {
+            commit_guard_.begin();
+        }
+        const std::string_view body =
+            bytes.substr(scanner_.position()).substr(0, scanner_.body_length());
+        commit_guard_.sent(what, body, body.size() == scanner_.body_length());
+    }
+    requests.sent(what);
+    if (first) {
+        request_begins();
+    }
 }
 
 /// Takes a server for the request whose header was read. False if there is none yet: then the rest
@@ -727,9 +741,11 @@ void client::refuse(std::string_view sqlstate, std::string_view message) {
     if (state_ == state::ended) {
         return;
     }
-    std::string out;
-    protocol::put_error(out, protocol::severity::fatal, sqlstate, message);
-    stream_->send(out);
+    if (server_ == nullptr || !server_->mid_reply()) {
+        std::string out;
+        protocol::put_error(out, protocol::severity::fatal, sqlstate, message);
+        stream_->send(out);
+    }
     if (host_.current_runtime()->configuration->global.log_pooler_errors) {
         log::warning("client {} {}/{}: pooler error: {}", id_, database(), user(), message);
     }
@@ -748,7 +764,7 @@ void client::leave_pool() noexcept {
     }
 }
 
-void client::end(std::string_view why, pool::lease_end how) {
+void client::end(std::string_view why) {
     if (state_ == state::ended) {
         return;
     }
@@ -770,8 +786,14 @@ void client::end(std::string_view why, pool::lease_end how) {
     leave_pool();
     stream_.reset();
     if (server_ != nullptr) {
-        const bool cut = scanner_.in_body();
-        std::exchange(server_, nullptr)->end_lease(cut ? pool::lease_end::broken : how);
+        const bool useless = server_->requests().status() == transaction_status::in_transaction &&
+                             !server_->requests().settled() && !commit_guard_.may_commit();
+        std::exchange(server_, nullptr)
+            ->end_lease(
+                scanner_.in_body() ? pool::lease_end::broken
+                : useless          ? pool::lease_end::useless
+                                   : pool::lease_end::abandoned
+            );
     }
     console_.reset();
     host_.remove(*this);

@@ -24,6 +24,7 @@
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
 #include "session/client_login.hpp"
+#include "session/commit_guard.hpp"
 #include "session/session_host.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -128,6 +129,7 @@ private:
     // Requests.
     void relay(std::string_view bytes);
     bool on_request(std::string_view bytes, std::size_t& run);
+    void note(protocol::request what, std::string_view bytes);
     bool need_server(std::string_view bytes, std::size_t& run);
     bool is_complete(std::string_view first) const noexcept;
     void keep(std::string_view bytes);
@@ -146,7 +148,7 @@ private:
     // The end.
     void refuse(errc code, std::string_view addition = {});
     void refuse(std::string_view sqlstate, std::string_view message);
-    void end(std::string_view why, pool::lease_end how = pool::lease_end::abandoned);
+    void end(std::string_view why);
 
     pool::pool_stats& stats() noexcept { return wanted->stats[wait_worker]; }
 
@@ -161,6 +163,7 @@ private:
     net::address peer_;
     net::stream_ptr stream_;
     protocol::frame_scanner scanner_;
+    commit_guard commit_guard_;
     pool::server_connection* server_ = nullptr;
     pool::parameter_set_ptr parameters_;
     std::string pending_;  // requests that no server has got yet

@@ -42,6 +42,20 @@ bool says_no(std::string_view value) {
            value == "0";
 }
 
+/// What PgBouncer applies even if it is told to ignore it.
+bool decides_meaning(std::string_view name) {
+    constexpr std::string_view names[] = {
+        "client_encoding",
+        "DateStyle",
+        "TimeZone",
+        "standard_conforming_strings",
+        "application_name",
+    };
+    return std::any_of(std::begin(names), std::end(names), [&](std::string_view known) {
+        return same_word(known, name);
+    });
+}
+
 auth::auth_method method_of(config::auth_type type) {
     switch (type) {
         case config::auth_type::any:
@@ -202,15 +216,15 @@ bool client_login::on_parameter(std::string_view name, std::string_view value, s
     if (name == "user" || name == "database" || (name == "replication" && says_no(value))) {
         return true;
     }
+    if (ignored(name) && !decides_meaning(name)) {
+        return true;
+    }
     if (const auto index = parameters_.index_of(name)) {
         wanted_.emplace_back(*index, value);
         return true;
     }
     if (name == "options") {
         return on_options(value, out);
-    }
-    if (ignored(name)) {
-        return true;
     }
     refuse(errc::unsupported_startup_parameter, name, out);
     return false;
