@@ -55,7 +55,8 @@ struct cluster_settings {
     login_role application{"app", {}, "PGWEIR_APP_PASSWORD"};
     login_role replication{"replicator", {}, "PGWEIR_REPLICATION_PASSWORD"};
     login_role prober{"pgweir_prober", {}, "PGWEIR_PROBER_PASSWORD"};
-    login_role console{"pgweir_admin", {}, "PGWEIR_CONSOLE_PASSWORD"};  ///< Of pgweir, not of PostgreSQL.
+    login_role console{
+        "pgweir_admin", {}, "PGWEIR_CONSOLE_PASSWORD"};  ///< Of pgweir, not of PostgreSQL.
     std::vector<std::string> client_networks{"127.0.0.1/32", "::1/128"};
     std::vector<std::string> replication_networks{"127.0.0.1/32", "::1/128"};
     std::filesystem::path archive_dir;  ///< Empty: no archive.

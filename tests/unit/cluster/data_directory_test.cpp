@@ -34,8 +34,12 @@ protected:
 
 TEST_F(DataDirectoryTest, AServerRunsWhileItsProcessLives) {
     EXPECT_FALSE(server_runs(folder_));
+    const auto before = std::filesystem::current_path();
     write("postmaster.pid", std::to_string(::getpid()) + "\n/data\n");
+    std::filesystem::current_path(folder_);
     EXPECT_TRUE(server_runs(folder_));
+    std::filesystem::current_path(before);
+    EXPECT_FALSE(server_runs(folder_)) << "the number belongs to another program by now";
     write("postmaster.pid", "not a number\n");
     EXPECT_FALSE(server_runs(folder_));
 }
