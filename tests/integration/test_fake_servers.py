@@ -258,6 +258,27 @@ def test_fatal_error_of_the_server_ends_the_clients_connection(with_fake, closes
     works(pooler)
 
 
+def test_server_that_ends_right_behind_its_answer_is_not_the_clients_concern(with_fake):
+    """The answer and the farewell come in one packet; the next request is another server's."""
+
+    def script(connection):
+        connection.read_startup()
+        connection.welcome()
+        if len(connection.server.startups) > 1:
+            connection.serve()
+            return
+        connection.read_message()
+        farewell = fake_postgres.error_response(S="FATAL", V="FATAL", C="57P01", M="shot")
+        connection.send(one_row("answer") + farewell)
+
+    pooler, fake = with_fake(script, default_pool_size=1)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "answer"
+        time.sleep(0.2)
+        result = client.query("select 2")
+        assert result.types == "TDCZ" and result.value == "fake", result.messages
+
+
 @pgweir_only
 def test_server_without_backend_key_is_served_but_not_cancelled(with_fake):
     def script(connection):
