@@ -231,8 +231,7 @@ def main():
         pooler.check()
         pooler.stop()
     finally:
-        if pooler.alive():
-            pooler.process.kill()
+        pooler.remove()
         cluster.stop()
     sys.exit(1 if storm.wrong else 0)
 

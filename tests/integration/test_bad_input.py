@@ -1,5 +1,6 @@
 """Strangers and their bytes: the connection ends with an error, nothing else is touched, no memory grows."""
 
+import contextlib
 import random
 import socket
 import struct
@@ -141,8 +142,9 @@ def test_long_names_are_refused(bystander, what, size, auth_type):
 def bystanders(cluster):
     running = {}
     yield running
-    for one in running.values():
-        one.stop()
+    with contextlib.ExitStack() as ends:
+        for one in running.values():
+            ends.callback(one.stop)
 
 
 @pytest.fixture

@@ -431,9 +431,7 @@ def test_start_with_a_broken_file_fails_with_its_line(start_pooler, primary, how
         assert pooler.process.wait(seconds(5)) == 1
         assert re.search(r"pgweir\.ini:\d+", pooler.log()), pooler.log()
     finally:
-        if pooler.alive():
-            pooler.process.kill()
-            pooler.process.wait()
+        pooler.remove()
 
 
 # SHUTDOWN and signals
@@ -548,6 +546,7 @@ def test_refuses_to_run_as_root(start_pooler, primary):
     pooler = Pooler(primary)
     pooler.write()
     done = subprocess.run([PROGRAM, pooler.file], capture_output=True, timeout=10, check=False)
+    pooler.remove()
     assert done.returncode == 1
     assert b"root" in done.stdout + done.stderr
 

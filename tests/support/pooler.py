@@ -160,10 +160,14 @@ class Pooler:
                 self._end()
             self.check_exit()
         finally:
-            if self.process is not None and self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.remove()
+
+    def remove(self):
+        """Leaves nothing behind, whatever state it is in."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end(self):
         self.expect_exit = True
