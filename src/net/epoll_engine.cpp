@@ -90,6 +90,7 @@ private:
     bool writable_ = true;
     bool hung_up_ = false;  // the peer's end was announced: read up to it
     bool paused_ = false;
+    bool ended_ = false;  // the handler has heard on_closed
     bool above_high_ = false;
     std::size_t queue_head_ = 0;
     std::string queue_;  // bytes not taken by the socket yet, from queue_head_ on
@@ -329,7 +330,7 @@ void epoll_stream::resume() noexcept {
 }
 
 void epoll_stream::on_events(std::uint32_t events) {
-    if (socket_ < 0) {
+    if (socket_ < 0 || ended_) {
         return;
     }
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
@@ -365,7 +366,7 @@ void epoll_stream::on_events(std::uint32_t events) {
 }
 
 void epoll_stream::on_ready() {
-    if (handler_ == nullptr) {
+    if (handler_ == nullptr || ended_) {
         return;
     }
     if (error_ != 0) {
@@ -399,6 +400,7 @@ void epoll_stream::read_once() {
 }
 
 void epoll_stream::report_end(std::error_code why) {
+    ended_ = true;
     readable_ = false;
     error_ = error_ != 0 ? error_ : ECONNRESET;
     hook.unlink();

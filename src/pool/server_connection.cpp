@@ -247,6 +247,11 @@ void server_connection::relay(std::string_view bytes, std::size_t run) {
     }
 }
 
+/// The server is not to come back to the pool.
+void server_connection::poison() {
+    host_->pools().run(host_->id(), [&](pool_core&, actions&) { close_needed = true; });
+}
+
 /// The server has said something that it could not have said.
 void server_connection::make_no_sense(std::string_view what) {
     log::error("server {} {}/{}: {}", id, owner->database.name, owner->user, what);
@@ -254,7 +259,8 @@ void server_connection::make_no_sense(std::string_view what) {
         // The client has all that it asked for, so it need not suffer: the server does not come
         // back.
         settled_now_ = false;
-        host_->pools().run(host_->id(), [&](pool_core&, actions&) { close_needed = true; });
+        lease_over_ = false;
+        poison();
         holder_->on_settled(requests_.status());
     }
     if (phase_ != phase::gone) {
@@ -275,10 +281,14 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             return false;
         }
         verdict = requests_.ready(scanner_.body()[0]);
-        (own ? task_over_ : settled_now_) = own || requests_.settled();
         if (own) {
+            task_over_ = true;
             scanner_.set_whole(relay_types);
             take_parameters();
+        } else {
+            settled_now_ = requests_.settled();
+            lease_over_ =
+                settled_now_ && holder_ != nullptr && holder_->is_done(requests_.status());
         }
     } else {
         verdict = requests_.reply(type);
@@ -290,6 +300,9 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
                 on_task_error(scanner_.body());
             }
             error_last_ = true;
+            if (lease_over_) {
+                poison();
+            }
         } else if (type != 'N') {
             error_last_ = false;
         }
@@ -297,7 +310,8 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
     if (verdict == pipeline::verdict::desync) {
         return false;
     }
-    const bool swallow = verdict == pipeline::verdict::own;
+    // What comes behind the last reply of a lease is nobody's.
+    const bool swallow = verdict == pipeline::verdict::own || (lease_over_ && type != 'Z');
     if (!scanner_.raw_in_chunk()) {
         // Begun in an earlier chunk, so nothing of this chunk comes before it.
         if (!swallow) {
@@ -344,6 +358,7 @@ void server_connection::after_replies() {
     }
     if (settled_now_) {
         settled_now_ = false;
+        lease_over_ = false;
         if (phase_ == phase::draining && requests_.settled()) {
             clean_up();
         } else if (holder_ != nullptr && requests_.settled()) {
@@ -597,7 +612,8 @@ void server_connection::close(std::string_view why) {
 
 void server_connection::lose(errc code, std::string_view why) {
     lease_holder* holder = std::exchange(holder_, nullptr);
-    const bool told = error_last_ || mid_reply();
+    // A message that made no sense was not forwarded, so nothing was cut by it.
+    const bool told = error_last_ || (code != errc::server_protocol && mid_reply());
     end(why);
     if (holder != nullptr) {
         holder->on_server_lost(code, told);

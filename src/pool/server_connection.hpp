@@ -44,7 +44,10 @@ public:
     /// Replies for the client, to be sent on before the call returns.
     virtual void on_replies(std::string_view bytes) = 0;
 
-    /// All requests that were sent are answered. May give the server back.
+    /// Whether the holder gives the server back when all is answered with this status.
+    virtual bool is_done(protocol::transaction_status status) const noexcept = 0;
+
+    /// All requests that were sent are answered. Gives the server back if it is done.
     virtual void on_settled(protocol::transaction_status status) = 0;
 
     /// The server reports a changed parameter; the message itself comes with on_replies.
@@ -175,6 +178,7 @@ private:
     void on_parameter(std::string_view body);
     void forward(std::string_view bytes);
     void after_replies();
+    void poison();
     void make_no_sense(std::string_view what);
 
     void start_task(task_kind what, std::string_view sql);
@@ -205,7 +209,8 @@ private:
     parameter_set_ptr parameters_;
     parameter_set_ptr wanted_;  // by the parameters task
     bool wanted_reported_ = false;
-    bool settled_now_ = false;  // a reply in the chunk that is being read settled all
+    bool settled_now_ = false;  // by a reply in the chunk that is being read
+    bool lease_over_ = false;   // and with it the holder is done
     std::string task_error_;
     protocol::backend_key key_;
     net::target address_;

@@ -272,7 +272,8 @@ void supervisor::tick() {
             take_stats();
         }
         const bool over =
-            (shutdown_ == shutdown_stage::waiting_for_clients && shared_.clients == 0) ||
+            (shutdown_ == shutdown_stage::waiting_for_clients && shared_.clients == shared_.exempt
+            ) ||
             (shutdown_ == shutdown_stage::waiting_for_servers &&
              shared_.pools.run(pool::pool_directory::outside, [](auto& core, pool::actions&) {
                  return core.servers_in_use(nullptr) == 0;

@@ -56,11 +56,10 @@ void worker::post(std::function<void()> task) {
 }
 
 void worker::accept(int socket) {
-    const config::settings& global = settings();
-    net::apply(socket_options_of(global), socket);
-    const bool full = shared_.clients.fetch_add(1) >= global.max_client_conn;
+    net::apply(socket_options_of(settings()), socket);
+    shared_.clients++;
     try {
-        auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++, full);
+        auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++);
         clients_.push_back(*c.release());
     } catch (const std::system_error& e) {
         shared_.clients--;
@@ -308,11 +307,23 @@ std::unique_ptr<session::console_port> worker::open_console(
     return std::make_unique<console_session>(*this, supervisor_, owner, access);
 }
 
+session::client_login::room worker::room() const noexcept {
+    return shared_.clients - shared_.exempt > settings().max_client_conn
+               ? session::client_login::room::full
+               : session::client_login::room::free;
+}
+
+void worker::exempt(session::client& owner) noexcept {
+    owner.exempt = true;
+    shared_.exempt++;
+}
+
 void worker::remove(session::client& owner) noexcept {
+    shared_.clients--;
+    shared_.exempt -= owner.exempt ? 1 : 0;
     cancel_requesters_.erase(owner.id());
     clients_.erase(clients_.iterator_to(owner));
     dead_clients_.emplace_back(&owner);
-    shared_.clients--;
     bury();
 }
 

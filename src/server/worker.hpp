@@ -110,6 +110,8 @@ public:
     std::unique_ptr<session::console_port> open_console(
         session::client& owner, session::console_access access
     ) override;
+    session::client_login::room room() const noexcept override;
+    void exempt(session::client& owner) noexcept override;
     void remove(session::client& owner) noexcept override;
 
     // pool::action_target

@@ -47,13 +47,12 @@ bool is_of_own_user(int socket) {
            peer.uid == ::geteuid();
 }
 
-connection_facts facts_of(const net::address& peer, int socket, bool full) {
+connection_facts facts_of(const net::address& peer, int socket) {
     connection_facts facts;
     facts.local = peer.kind == net::address::family::local;
     facts.own_user = facts.local && is_of_own_user(socket);
     facts.ip = peer.ip();
     facts.shown = fmt::format("{}:{}", peer.host(), peer.port);
-    facts.full = full;
     return facts;
 }
 
@@ -66,7 +65,7 @@ struct client::identity {
     pool::database_entry* entry = nullptr;  // null for the console
 };
 
-client::client(session_host& host, int socket, std::uint64_t id, bool full)
+client::client(session_host& host, int socket, std::uint64_t id)
     : host_(host),
       id_(id),
       socket_(socket),
@@ -80,10 +79,7 @@ client::client(session_host& host, int socket, std::uint64_t id, bool full)
       parameters_(host.parameters().empty()),
       connected_at_(net::loop::now()),
       login_(std::make_unique<client_login>(
-          *host.current_runtime(),
-          host.parameters(),
-          host.verifiers(),
-          facts_of(peer_, socket, full)
+          *host.current_runtime(), host.parameters(), host.verifiers(), facts_of(peer_, socket)
       )) {
     wait_worker = host.id();
     watch();
@@ -130,7 +126,7 @@ void client::on_received(std::string_view bytes) {
 
 void client::on_login(std::string_view bytes) {
     std::string out;
-    const auto outcome = login_->feed(bytes, out);
+    const auto outcome = login_->feed(bytes, host_.room(), out);
     stream_->send(out);
     switch (outcome) {
         case client_login::outcome::wait:
@@ -173,6 +169,7 @@ void client::enter_console() {
         return refuse(errc::console_not_allowed);
     }
     state_ = state::console;
+    host_.exempt(*this);
     scanner_ = frame_scanner(all_types, console_limit, console_limit);
     const std::string rest = login_->take_rest();
     login_.reset();
@@ -316,8 +313,7 @@ void client::relay(std::string_view bytes) {
         return;
     }
     forward(bytes.substr(run, scanner_.position() - run));
-    if (server_->requests().releasable() && !scanner_.in_body() &&
-        mode_ != config::pool_mode::session) {
+    if (server_->requests().releasable() && is_done(transaction_status::idle)) {
         give_back();  // a Flush, say, to which nothing is answered
     }
 }
@@ -572,11 +568,15 @@ void client::on_settled(transaction_status status) {
     } else if (mode_ == config::pool_mode::statement) {
         return refuse(errc::transaction_in_statement_mode);
     }
-    if (mode_ != config::pool_mode::session && status == transaction_status::idle &&
-        !scanner_.in_body()) {
+    if (is_done(status)) {
         give_back();
     }
     watch();
+}
+
+bool client::is_done(transaction_status status) const noexcept {
+    return mode_ != config::pool_mode::session && status == transaction_status::idle &&
+           !scanner_.in_body();
 }
 
 void client::give_back() {

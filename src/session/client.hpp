@@ -51,7 +51,7 @@ public:
     };
 
     /// Takes over a connected socket.
-    client(session_host& host, int socket, std::uint64_t id, bool full);
+    client(session_host& host, int socket, std::uint64_t id);
     ~client();
 
     // For the worker.
@@ -93,7 +93,9 @@ public:
 
     steady_time request_at() const noexcept { return request_at_; }
 
-    boost::intrusive::list_member_hook<> hook;  // in the worker's list
+    // The worker's own.
+    boost::intrusive::list_member_hook<> hook;  // in its list of clients
+    bool exempt = false;                        // from max_client_conn
 
 private:
     struct identity;
@@ -108,6 +110,7 @@ private:
     void on_granted(pool::server_connection& server) override;
     void on_refused(std::string_view sqlstate, std::string_view message) override;
     void on_replies(std::string_view bytes) override;
+    bool is_done(protocol::transaction_status status) const noexcept override;
     void on_settled(protocol::transaction_status status) override;
     void on_parameter(std::size_t index, std::string_view value) override;
     void on_parameters_set(std::optional<std::string> error) override;

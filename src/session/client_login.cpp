@@ -98,7 +98,8 @@ client_login::client_login(
       verifiers_(verifiers),
       facts_(std::move(facts)) {}
 
-client_login::outcome client_login::feed(std::string_view bytes, std::string& out) {
+client_login::outcome client_login::feed(std::string_view bytes, room now, std::string& out) {
+    room_ = now;
     received_.append(bytes);
     for (;;) {
         const std::size_t before = received_.size();
@@ -196,7 +197,7 @@ client_login::outcome client_login::on_parameters(const startup_packet& packet, 
         wanted_.emplace_back(*index, fmt::format("{} - {}", given.value_or("app"), facts_.shown));
     }
     console_ = is_console(database_);
-    if (facts_.full && !console_) {
+    if (room_ == room::full && !console_) {
         return refuse(errc::too_many_clients, {}, out);
     }
     if (packet.minor_version > 0 || !packet.unknown_protocol_options.empty()) {

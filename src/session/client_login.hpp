@@ -29,7 +29,6 @@ struct connection_facts {
     bool own_user = false;  ///< its peer runs as the user that pgweir runs as
     std::string ip;         ///< 4 or 16 bytes; empty for a Unix socket
     std::string shown;      ///< address and port, for application_name_add_host
-    bool full = false;      ///< max_client_conn is reached
 };
 
 /// Values that the client's startup packet asks for, by index of the parameter store.
@@ -52,7 +51,10 @@ public:
         connection_facts facts
     );
 
-    outcome feed(std::string_view bytes, std::string& out);
+    /// Whether there is room for a client now (max_client_conn).
+    enum class room : std::uint8_t { free, full };
+
+    outcome feed(std::string_view bytes, room now, std::string& out);
 
     /// Bytes that came behind the last message of the log-in: the client did not wait.
     std::string take_rest() { return std::move(received_); }
@@ -93,6 +95,7 @@ private:
     auth::scram_verifier_cache& verifiers_;
     connection_facts facts_;
     stage stage_ = stage::startup;
+    room room_ = room::free;
     bool tls_asked_ = false;
     bool gss_asked_ = false;
     bool console_ = false;

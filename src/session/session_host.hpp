@@ -5,6 +5,7 @@
 
 #include "auth/scram_cache.hpp"
 #include "pool/pool_core.hpp"
+#include "session/client_login.hpp"
 #include "session/runtime.hpp"
 
 #include <cstdint>
@@ -59,6 +60,12 @@ public:
 
     /// The console's part of a client; it sends the rest of the log-in's answer itself.
     virtual std::unique_ptr<console_port> open_console(client& owner, console_access access) = 0;
+
+    /// Whether one of the clients that are here now is one too many.
+    virtual client_login::room room() const noexcept = 0;
+
+    /// The client does not count towards max_client_conn.
+    virtual void exempt(client& owner) noexcept = 0;
 
     /// The client is through with everything: destroy it, but not before the current call is over.
     virtual void remove(client& owner) noexcept = 0;
