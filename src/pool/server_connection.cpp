@@ -289,6 +289,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             settled_now_ = requests_.settled();
             lease_over_ =
                 settled_now_ && holder_ != nullptr && holder_->is_done(requests_.status());
+            scanner_.set_whole(lease_over_ ? all_types : relay_types);
         }
     } else {
         verdict = requests_.reply(type);
@@ -358,7 +359,9 @@ void server_connection::after_replies() {
     }
     if (settled_now_) {
         settled_now_ = false;
-        lease_over_ = false;
+        if (std::exchange(lease_over_, false)) {
+            scanner_.set_whole(relay_types);
+        }
         if (phase_ == phase::draining && requests_.settled()) {
             clean_up();
         } else if (holder_ != nullptr && requests_.settled()) {
