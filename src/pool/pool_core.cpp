@@ -66,9 +66,16 @@ const waiter* pool::oldest() const noexcept {
 void pool_core::configure(std::shared_ptr<const config::configuration> all, actions& out) {
     const auto before = std::exchange(configuration_, std::move(all));
     if (before) {
-        for (const std::string& name :
-             config::compare(*before, *configuration_).databases_changed) {
+        const config::change_set changes = config::compare(*before, *configuration_);
+        for (const std::string& name : changes.databases_changed) {
             reconnect(&find_or_add(databases_, name), out);
+        }
+        for (const auto& [name, db] : databases_) {
+            // Made from the template, which is another now, or no longer what counts.
+            if (db->automatic &&
+                (changes.autodb_changed || configuration_->databases.contains(name))) {
+                reconnect(db.get(), out);
+            }
         }
     }
     for (const auto& [name, settings] : configuration_->databases) {
@@ -143,6 +150,9 @@ database_entry* pool_core::find_database(std::string_view name) {
     db.removed = false;
     db.max_connections = config::effective_max_db_connections(*configuration_, db.settings);
     db.max_clients = config::effective_max_db_client_connections(*configuration_, db.settings);
+    for (auto& p : db.pools) {
+        limit(*p);  // it was removed, and has come back
+    }
     return &db;
 }
 
@@ -196,6 +206,9 @@ void pool_core::set_state(server_entry& server, server_entry::state next) {
     if (server.where == server_entry::state::moving && next != server.where) {
         p.sides[server.destination].incoming--;
     }
+    if (std::exchange(server.checking, false)) {
+        p.counts.checking--;
+    }
     count_of(p.counts, server.where)--;
     count_of(p.counts, next)++;
     server.where = next;
@@ -227,16 +240,14 @@ server_entry* pool_core::acquire(waiter& who, steady_time now, actions& out) {
     pool& p = *who.wanted;
     pool::side& here = p.sides[who.wait_worker];
     if (!held(p) && here.waiting.empty() && !here.idle.empty()) {
-        server_entry& server = p.limits.round_robin ? here.idle.front() : here.idle.back();
-        const bool check = p.limits.check_servers && now - server.idle_since > p.limits.check_delay;
-        if (!check) {
+        server_entry& server = next_idle(p, who.wait_worker);
+        if (!needs_check(p, server, now)) {
             set_state(server, server_entry::state::leased);
             return &server;
         }
-        set_state(server, server_entry::state::busy);
-        out.push_back({action::kind::check, server.worker, &p, server.id});
-    } else if (!held(p)) {
-        take_elsewhere(p, who.wait_worker, out);
+        rouse(p, who.wait_worker, who.wait_worker, now, out);
+    } else if (!held(p) && here.idle.empty()) {
+        take_elsewhere(p, who.wait_worker, now, out);
     }
     who.waiting_since = now;
     here.waiting.push_back(who);
@@ -249,21 +260,56 @@ server_entry* pool_core::acquire(waiter& who, steady_time now, actions& out) {
     return nullptr;
 }
 
+server_entry& pool_core::next_idle(pool& p, worker_id at) noexcept {
+    auto& idle = p.sides[at].idle;
+    return p.limits.round_robin ? idle.front() : idle.back();
+}
+
+bool pool_core::needs_check(const pool& p, const server_entry& server, steady_time now) noexcept {
+    return p.limits.check_servers && now - server.idle_since > p.limits.check_delay;
+}
+
+/// Puts an idle server on its way to a waiter of `to`, which may be its own worker. One that has to
+/// be checked first is moved when it has passed.
+void pool_core::rouse(pool& p, worker_id from, worker_id to, steady_time now, actions& out) {
+    server_entry& server = next_idle(p, from);
+    if (needs_check(p, server, now)) {
+        set_state(server, server_entry::state::busy);
+        server.checking = true;
+        p.counts.checking++;
+        out.push_back({action::kind::check, from, &p, server.id});
+        return;
+    }
+    set_state(server, server_entry::state::moving);
+    server.destination = to;
+    p.sides[to].incoming++;
+    out.push_back({action::kind::move, from, &p, server.id, to});
+}
+
 /// Has an idle server of another worker moved to `to`, if there is one.
-bool pool_core::take_elsewhere(pool& p, worker_id to, actions& out) {
+bool pool_core::take_elsewhere(pool& p, worker_id to, steady_time now, actions& out) {
     for (worker_id from = 0; from < workers_; from++) {
-        auto& idle = p.sides[from].idle;
-        if (from == to || idle.empty()) {
-            continue;
+        if (from != to && !p.sides[from].idle.empty()) {
+            rouse(p, from, to, now, out);
+            return true;
         }
-        server_entry& server = p.limits.round_robin ? idle.front() : idle.back();
-        set_state(server, server_entry::state::moving);
-        server.destination = to;
-        p.sides[to].incoming++;
-        out.push_back({action::kind::move, from, &p, server.id, to});
-        return true;
     }
     return false;
+}
+
+/// An idle server for a waiter who has none coming: what was on its way to it may have been lost.
+bool pool_core::use_idle(pool& p, steady_time now, actions& out) {
+    if (p.counts.idle == 0 || held(p)) {
+        return false;
+    }
+    for (worker_id w = 0; w < workers_; w++) {
+        const pool::side& here = p.sides[w];
+        if (!here.idle.empty() && !here.waiting.empty()) {
+            rouse(p, w, w, now, out);
+            return true;
+        }
+    }
+    return take_elsewhere(p, p.oldest()->wait_worker, now, out);
 }
 
 void pool_core::leave(waiter& who) {
@@ -457,10 +503,16 @@ bool pool_core::failing(const pool& p, steady_time now) const noexcept {
 
 void pool_core::evaluate(pool& p, steady_time now, actions& out) {
     for (;;) {
-        // Servers on their way serve a waiter each; those being checked or reset probably will.
-        const int coming = p.counts.connecting + p.counts.moving;
-        if (p.counts.waiting <= coming || p.counts.connecting >= connects_at_once ||
-            !may_connect(p, now, out)) {
+        // Servers on their way, and those being checked, serve a waiter each.
+        const int coming = p.counts.connecting + p.counts.moving + p.counts.checking;
+        if (p.counts.waiting <= coming) {
+            return;
+        }
+        if (use_idle(p, now, out)) {
+            continue;
+        }
+        if (p.counts.connecting >= connects_at_once ||
+            !may_connect(p, now, eviction::allowed, out)) {
             return;
         }
         promise(p, p.oldest()->wait_worker, out);
@@ -475,7 +527,7 @@ void pool_core::promise(pool& p, worker_id worker, actions& out) {
     out.push_back({action::kind::connect, worker, &p});
 }
 
-bool pool_core::may_connect(pool& p, steady_time now, actions& out) {
+bool pool_core::may_connect(pool& p, steady_time now, eviction others, actions& out) {
     if (held(p) || p.database.removed ||
         (!p.failure.empty() && now - p.failed_at < p.limits.login_retry)) {
         return false;
@@ -490,21 +542,18 @@ bool pool_core::may_connect(pool& p, steady_time now, actions& out) {
             return false;
         }
     }
-    return within_limits(p, out);
+    return within_limits(p, others, out);
 }
 
-bool pool_core::within_limits(pool& p, actions& out) {
+bool pool_core::within_limits(pool& p, eviction others, actions& out) {
     const database_entry& db = p.database;
-    if (db.max_connections > 0 && db.connections >= db.max_connections) {
-        evict(p, nullptr, out);
-        return false;
-    }
     const user_entry& user = p.user_totals;
-    if (user.max_connections > 0 && user.connections >= user.max_connections) {
-        evict(p, &user, out);
-        return false;
+    const bool db_full = db.max_connections > 0 && db.connections >= db.max_connections;
+    const bool user_full = user.max_connections > 0 && user.connections >= user.max_connections;
+    if ((db_full || user_full) && others == eviction::allowed) {
+        evict(p, db_full ? nullptr : &user, out);
     }
-    return true;
+    return !db_full && !user_full;
 }
 
 /// Closes the server of another pool that has been idle longest, of the same database or (if `only`
@@ -556,11 +605,12 @@ void pool_core::tick(steady_time now, actions& out) {
     }
 }
 
-/// One connection at a time, and only for pools that somebody uses.
+/// One connection at a time, only for pools that somebody uses, and at the cost of no other pool:
+/// two that need the same room would take it from each other for ever.
 void pool_core::keep_minimum(pool& p, steady_time now, actions& out) {
     const bool used = p.database.clients > 0 || p.database.settings.user.has_value();
     if (used && p.counts.connecting == 0 && p.counts.servers() < p.limits.min_size &&
-        may_connect(p, now, out)) {
+        may_connect(p, now, eviction::none, out)) {
         promise(p, 0, out);
     }
 }

@@ -84,6 +84,7 @@ public:
     worker_id destination = 0;  // while moving
     state where = state::connecting;
     bool close_needed = false;  // to be closed as soon as it is free
+    bool checking = false;      // busy with being checked for a client that waits
     steady_time connected_at{};
     steady_time idle_since{};
 
@@ -154,6 +155,7 @@ struct pool_counts {
     int idle = 0;
     int leased = 0;
     int busy = 0;
+    int checking = 0;  // of these, about to serve a client if they are alive
     int moving = 0;
 
     int servers() const noexcept { return connecting + idle + leased + busy + moving; }
@@ -357,13 +359,18 @@ private:
     user_entry& find_user(std::string_view name);
     void set_state(server_entry& server, server_entry::state next);
     void evaluate(pool& p, steady_time now, actions& out);
-    bool may_connect(pool& p, steady_time now, actions& out);
+    enum class eviction : std::uint8_t { none, allowed };
+    bool may_connect(pool& p, steady_time now, eviction others, actions& out);
     void promise(pool& p, worker_id worker, actions& out);
-    bool within_limits(pool& p, actions& out);
+    bool within_limits(pool& p, eviction others, actions& out);
     void evict(pool& asking, const user_entry* only, actions& out);
     void evaluate_hungry(steady_time now, actions& out);
     void keep_minimum(pool& p, steady_time now, actions& out);
-    bool take_elsewhere(pool& p, worker_id to, actions& out);
+    bool take_elsewhere(pool& p, worker_id to, steady_time now, actions& out);
+    bool use_idle(pool& p, steady_time now, actions& out);
+    void rouse(pool& p, worker_id from, worker_id to, steady_time now, actions& out);
+    static server_entry& next_idle(pool& p, worker_id at) noexcept;
+    static bool needs_check(const pool& p, const server_entry& server, steady_time now) noexcept;
     std::optional<worker_id> better_place(const pool& p, worker_id here) const noexcept;
     static microseconds look_again(const pool& p) noexcept;
     bool too_old(pool& p, const server_entry& server, steady_time now);
