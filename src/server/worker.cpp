@@ -71,20 +71,27 @@ void worker::accept(int socket) {
 void worker::apply(session::runtime_ptr settings) {
     runtime_ = std::move(settings);
     kill_clients(
-        [](const session::client& c) {
+        [this](const session::client& c) {
             const pool::pool* p = c.pool_of();
-            return p != nullptr && p->database.removed;
+            return p != nullptr && shared_.pools.run(id_, [p](pool::pool_core&, pool::actions&) {
+                return p->database.removed;
+            });
         },
         errc::database_removed
     );
 }
 
 void worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
-    for (auto at = clients_.begin(); at != clients_.end();) {
-        session::client& c = *at++;
+    // The server of one that ends may go to another, which may end of that at once, so the list is
+    // not walked meanwhile. Who has ended stays in memory until this turn is over.
+    std::vector<session::client*> found;
+    for (session::client& c : clients_) {
         if (fits(c)) {
-            c.kill(why);
+            found.push_back(&c);
         }
+    }
+    for (session::client* c : found) {
+        c->kill(why);
     }
 }
 

@@ -79,7 +79,7 @@ client::client(session_host& host, int socket, std::uint64_t id)
       parameters_(host.parameters().empty()),
       connected_at_(net::loop::now()),
       login_(std::make_unique<client_login>(
-          *host.current_runtime(), host.parameters(), host.verifiers(), facts_of(peer_, socket)
+          host.current_runtime(), host.parameters(), host.verifiers(), facts_of(peer_, socket)
       )) {
     wait_worker = host.id();
     watch();

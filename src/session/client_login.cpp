@@ -88,12 +88,12 @@ std::uint64_t cancel_key(std::int32_t process_id, std::int32_t secret_key) noexc
 }
 
 client_login::client_login(
-    const runtime& settings,
+    runtime_ptr settings,
     const pool::parameter_store& parameters,
     auth::scram_verifier_cache& verifiers,
     connection_facts facts
 )
-    : settings_(settings),
+    : settings_(std::move(settings)),
       parameters_(parameters),
       verifiers_(verifiers),
       facts_(std::move(facts)) {}
@@ -190,7 +190,7 @@ client_login::outcome client_login::on_parameters(const startup_packet& packet, 
             return outcome::refused;
         }
     }
-    const config::settings& global = settings_.configuration->global;
+    const config::settings& global = settings_->configuration->global;
     if (global.application_name_add_host) {
         const auto index = parameters_.index_of("application_name");
         const auto given = packet.find("application_name");
@@ -207,7 +207,7 @@ client_login::outcome client_login::on_parameters(const startup_packet& packet, 
 }
 
 bool client_login::ignored(std::string_view name) const {
-    const auto& list = settings_.configuration->global.ignore_startup_parameters;
+    const auto& list = settings_->configuration->global.ignore_startup_parameters;
     return std::any_of(list.begin(), list.end(), [&](const std::string& word) {
         return same_word(word, name);
     });
@@ -261,14 +261,14 @@ client_login::outcome client_login::authenticate(std::string& out) {
     if (!how) {
         return outcome::refused;
     }
-    const config::settings& global = settings_.configuration->global;
+    const config::settings& global = settings_->configuration->global;
     auth::client_auth_request request;
     request.method = *how;
     request.user = user_;
-    request.stored = settings_.users->find(user_);
+    request.stored = settings_->users->find(user_);
     request.verifiers = &verifiers_;
     request.scram_iterations = global.scram_iterations;
-    request.unknown_as = settings_.unknown_as;
+    request.unknown_as = settings_->unknown_as;
     request.identity_proved = facts_.own_user;
     auth_.emplace(request);
     stage_ = stage::authenticating;
@@ -276,7 +276,7 @@ client_login::outcome client_login::authenticate(std::string& out) {
 }
 
 std::optional<auth::auth_method> client_login::method(std::string& out) {
-    const config::auth_type type = settings_.configuration->global.auth_type;
+    const config::auth_type type = settings_->configuration->global.auth_type;
     if (type != config::auth_type::hba) {
         return method_of(type);
     }
@@ -285,7 +285,7 @@ std::optional<auth::auth_method> client_login::method(std::string& out) {
     query.address = facts_.ip;
     query.database = database_;
     query.user = user_;
-    const auth::hba_rule* rule = settings_.hba ? settings_.hba->match(query) : nullptr;
+    const auth::hba_rule* rule = settings_->hba ? settings_->hba->match(query) : nullptr;
     if (rule == nullptr) {
         refuse(errc::no_hba_entry, {}, out);
         return std::nullopt;

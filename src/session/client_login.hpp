@@ -43,9 +43,10 @@ public:
         refused,   ///< send what is in `out` (an ErrorResponse, or nothing) and close
     };
 
-    /// All must outlive this object, except for the facts.
+    /// The parameters and verifiers must outlive this object. The settings are those of its
+    /// beginning: a reload changes nothing for a log-in under way.
     client_login(
-        const runtime& settings,
+        runtime_ptr settings,
         const pool::parameter_store& parameters,
         auth::scram_verifier_cache& verifiers,
         connection_facts facts
@@ -90,7 +91,7 @@ private:
     outcome refuse(errc code, std::string_view addition, std::string& out);
     bool ignored(std::string_view name) const;
 
-    const runtime& settings_;
+    const runtime_ptr settings_;
     const pool::parameter_store& parameters_;
     auth::scram_verifier_cache& verifiers_;
     connection_facts facts_;
