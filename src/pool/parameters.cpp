@@ -41,7 +41,8 @@ std::string quoted(const std::string& value) {
         return out + "'";
     }
     std::string tag = "$p$";
-    for (int i = 0; value.find(tag) != std::string::npos; i++) {
+    // The end of the value may be a beginning of the tag.
+    for (int i = 0; (value + tag).find(tag) != value.size(); i++) {
         tag = fmt::format("$p{}$", i);
     }
     return tag + value + tag;
