@@ -115,13 +115,7 @@ result<void> supervisor::listen_tcp(const std::string& address) {
         address,
         global.listen_port,
         global.listen_backlog,
-        [this](int socket) {
-            worker& next = *workers_[next_worker_++ % workers_.size()];
-            if (&next == workers_[0].get()) {
-                return next.accept(socket);
-            }
-            next.post([&next, socket] { next.accept(socket); });
-        }
+        [this](int socket) { accepted(socket); }
     );
     if (!made) {
         return made.error();
@@ -129,6 +123,15 @@ result<void> supervisor::listen_tcp(const std::string& address) {
     log::info("listening on {}", (*made)->name());
     listeners_.push_back(std::move(*made));
     return {};
+}
+
+/// On the first worker's thread: connections are dealt out to the workers in turn.
+void supervisor::accepted(int socket) {
+    worker& next = *workers_[next_worker_++ % workers_.size()];
+    if (&next == workers_[0].get()) {
+        return next.accept(socket);
+    }
+    next.post([&next, socket] { next.accept(socket); });
 }
 
 result<void> supervisor::listen() {
@@ -157,13 +160,7 @@ result<void> supervisor::listen() {
             workers_[0]->loop(),
             options,
             global.listen_backlog,
-            [this](int socket) {
-                worker& next = *workers_[next_worker_++ % workers_.size()];
-                if (&next == workers_[0].get()) {
-                    return next.accept(socket);
-                }
-                next.post([&next, socket] { next.accept(socket); });
-            }
+            [this](int socket) { accepted(socket); }
         );
         if (!made) {
             return made.error();

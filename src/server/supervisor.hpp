@@ -66,6 +66,7 @@ private:
     enum class shutdown_stage : std::uint8_t { running, waiting_for_servers, waiting_for_clients };
 
     result<void> listen_tcp(const std::string& address);
+    void accepted(int socket);
     void watch_signals();
     void on_signal(int number);
     void tick();
@@ -101,7 +102,7 @@ private:
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::unique_ptr<net::listener>> listeners_;  // on the first worker's loop
     std::unique_ptr<signals> signals_;
-    pool::worker_id next_worker_ = 0;
+    pool::worker_id next_worker_ = 0;  // on the first worker's thread
     std::vector<waiting_operator> waiting_;
     shutdown_stage shutdown_ = shutdown_stage::running;
     bool stopping_ = false;
