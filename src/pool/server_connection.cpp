@@ -19,12 +19,6 @@ using protocol::transaction_status;
 /// Relaying, only these are read whole: who is done, and which parameters changed.
 constexpr protocol::type_set relay_types{"ZS"};
 
-constexpr protocol::type_set all_types = [] {
-    protocol::type_set all{""};
-    all.has.fill(true);
-    return all;
-}();
-
 /// The longest message that is read whole. Rows pass by, however long they are.
 constexpr std::uint32_t whole_limit = 1024 * 1024;
 constexpr std::uint32_t length_limit = 0x7fffffff;
@@ -44,7 +38,7 @@ constexpr std::string_view query_canceled = "57014";
 
 server_connection::server_connection(server_host& host, pool& for_pool, std::uint64_t server_id)
     : host_(&host),
-      scanner_(all_types, whole_limit, length_limit),
+      scanner_(protocol::all_types, whole_limit, length_limit),
       parameters_(host.parameters().empty()) {
     id = server_id;
     host.pools().run(host.id(), [&](pool_core& core, actions&) {
@@ -289,7 +283,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             settled_now_ = requests_.settled();
             lease_over_ =
                 settled_now_ && holder_ != nullptr && holder_->is_done(requests_.status());
-            scanner_.set_whole(lease_over_ ? all_types : relay_types);
+            scanner_.set_whole(lease_over_ ? protocol::all_types : relay_types);
         }
     } else {
         verdict = requests_.reply(type);
@@ -381,7 +375,7 @@ void server_connection::on_drained() {
 void server_connection::start_task(task_kind what, std::string_view sql) {
     task_ = what;
     task_error_.clear();
-    scanner_.set_whole(all_types);
+    scanner_.set_whole(protocol::all_types);
     requests_.sent(protocol::request::query, protocol::origin::pooler);
     std::string out;
     protocol::put_query(out, sql == empty_query ? std::string_view() : sql);

@@ -40,6 +40,13 @@ struct type_set {
     constexpr bool contains(char type) const { return has[static_cast<unsigned char>(type)]; }
 };
 
+/// Every type there is.
+inline constexpr type_set all_types = [] {
+    type_set all{""};
+    all.has.fill(true);
+    return all;
+}();
+
 class frame_scanner {
 public:
     enum class event : std::uint8_t {

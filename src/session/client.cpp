@@ -22,12 +22,7 @@ using protocol::transaction_status;
 /// Of requests, no message is read whole: bodies pass by.
 constexpr protocol::type_set no_types{""};
 
-/// What the console reads whole.
-constexpr protocol::type_set all_types = [] {
-    protocol::type_set all{""};
-    all.has.fill(true);
-    return all;
-}();
+/// What the console reads whole is at most this long.
 constexpr std::uint32_t console_limit = 64 * 1024;
 
 /// A first message up to this length is waited for before a server is taken for it, so that a slow
@@ -170,7 +165,7 @@ void client::enter_console() {
     }
     state_ = state::console;
     host_.exempt(*this);
-    scanner_ = frame_scanner(all_types, console_limit, console_limit);
+    scanner_ = frame_scanner(protocol::all_types, console_limit, console_limit);
     const std::string rest = login_->take_rest();
     login_.reset();
     watch();
