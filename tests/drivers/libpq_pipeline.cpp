@@ -1,6 +1,6 @@
-// libpq in pipeline mode: batches with several Syncs under way, an error in the middle, a COPY afterwards.
-// Takes a connection string; prints "ok" and ends with 0, or says what was wrong and ends with 1.
-// PostgreSQL's manual: "Pipeline Mode" of libpq.
+// libpq in pipeline mode: batches with several Syncs under way, an error in the middle, a COPY
+// afterwards. Takes a connection string; prints "ok" and ends with 0, or says what was wrong and
+// ends with 1. PostgreSQL's manual: "Pipeline Mode" of libpq.
 
 #include <libpq-fe.h>
 
@@ -14,9 +14,11 @@ namespace {
 struct close_connection {
     void operator()(PGconn* connection) const { PQfinish(connection); }
 };
+
 struct clear_result {
     void operator()(PGresult* result) const { PQclear(result); }
 };
+
 using connection_ptr = std::unique_ptr<PGconn, close_connection>;
 using result_ptr = std::unique_ptr<PGresult, clear_result>;
 
@@ -131,9 +133,9 @@ void transaction_in_a_pipeline(PGconn* connection) {
 }
 
 void copy_through_the_extended_protocol(PGconn* connection) {
-    const result_ptr started(PQexecParams(
-        connection, "copy copied from stdin", 0, nullptr, nullptr, nullptr, nullptr, 0
-    ));
+    const result_ptr started(
+        PQexecParams(connection, "copy copied from stdin", 0, nullptr, nullptr, nullptr, nullptr, 0)
+    );
     expect(PQresultStatus(started.get()) == PGRES_COPY_IN, "copy", connection);
     expect(PQputCopyData(connection, "1\n2\n", 4) == 1, "copy data", connection);
     expect(PQputCopyEnd(connection, nullptr) == 1, "copy end", connection);
