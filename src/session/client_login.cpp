@@ -217,15 +217,15 @@ bool client_login::on_parameter(std::string_view name, std::string_view value, s
     if (name == "user" || name == "database" || (name == "replication" && says_no(value))) {
         return true;
     }
+    if (name == "options") {
+        return on_options(value, out);  // what is known in it counts even if it is ignored
+    }
     if (ignored(name) && !decides_meaning(name)) {
         return true;
     }
     if (const auto index = parameters_.index_of(name)) {
         wanted_.emplace_back(*index, value);
         return true;
-    }
-    if (name == "options") {
-        return on_options(value, out);
     }
     refuse(errc::unsupported_startup_parameter, name, out);
     return false;

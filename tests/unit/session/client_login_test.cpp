@@ -1,0 +1,365 @@
+#include "session/client_login.hpp"
+
+#include "unit/session/login_support.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pgweir::session {
+namespace {
+
+using namespace test;
+
+class ClientLoginTest : public testing::Test {
+protected:
+    ClientLoginTest() { use("auth_type = plain\n"); }
+
+    /// A log-in from its beginning, with these settings.
+    void use(std::string pgbouncer, connection_facts facts = {}, std::string_view hba = "") {
+        login.emplace(
+            session::test::settings(std::move(pgbouncer), hba), store, verifiers, std::move(facts)
+        );
+        out.clear();
+    }
+
+    outcome feed(std::string_view bytes, room now = room::free) {
+        out.clear();
+        return login->feed(bytes, now, out);
+    }
+
+    /// The SQLSTATE of the ErrorResponse that is all that was sent; empty if it is something else.
+    std::string refused_with() const {
+        if (out.size() < 6 || out[0] != 'E') {
+            return {};
+        }
+        return std::string(protocol::read_error(std::string_view(out).substr(5)).sqlstate);
+    }
+
+    std::string error_text() const {
+        return std::string(protocol::read_error(std::string_view(out).substr(5)).message);
+    }
+
+    /// The value that the client wants for a parameter; the last one counts.
+    std::optional<std::string> wanted(std::string_view name) const {
+        std::optional<std::string> found;
+        for (const auto& [index, value] : login->parameters()) {
+            if (index == *store.index_of(name)) {
+                found = value;
+            }
+        }
+        return found;
+    }
+
+    pool::parameter_store store{{}};
+    auth::scram_verifier_cache verifiers{"process key"};
+    std::optional<client_login> login;
+    std::string out;
+};
+
+const parameters as_u = {{"user", "u"}, {"database", "db"}};
+
+parameters with(std::string name, std::string value) {
+    parameters all = as_u;
+    all.emplace_back(std::move(name), std::move(value));
+    return all;
+}
+
+TEST_F(ClientLoginTest, PasswordIsAskedForAndAccepted) {
+    EXPECT_EQ(feed(startup(as_u)), outcome::wait);
+    EXPECT_EQ(out[0], 'R');
+    EXPECT_EQ(feed(password("pw")), outcome::admitted);
+    EXPECT_EQ(login->user(), "u");
+    EXPECT_EQ(login->database(), "db");
+    EXPECT_FALSE(login->console());
+    EXPECT_EQ(login->take_rest(), "");
+}
+
+TEST_F(ClientLoginTest, WrongPasswordIsRefusedLikeAnUnknownUser) {
+    feed(startup(as_u));
+    EXPECT_EQ(feed(password("no")), outcome::refused);
+    EXPECT_EQ(refused_with(), "28P01");
+    const std::string known = out;
+    use("auth_type = plain\n");
+    feed(startup({{"user", "stranger"}, {"database", "db"}}));
+    EXPECT_EQ(feed(password("no")), outcome::refused);
+    EXPECT_EQ(out, known);
+}
+
+TEST_F(ClientLoginTest, DatabaseIsTheUsersNameIfNoneIsGiven) {
+    feed(startup({{"user", "u"}}));
+    EXPECT_EQ(feed(password("pw")), outcome::admitted);
+    EXPECT_EQ(login->database(), "u");
+}
+
+TEST_F(ClientLoginTest, EverySplitGivesTheSameLogin) {
+    const std::string first = ssl_request();
+    const std::string second = startup(with("TimeZone", "CET"));
+    const std::string third = password("pw") + "and what follows";
+    for (std::size_t cut = 1; cut < second.size(); cut++) {
+        use("auth_type = plain\n");
+        for (char byte : first) {
+            ASSERT_EQ(feed({&byte, 1}), outcome::wait);
+        }
+        EXPECT_EQ(out, "N");
+        ASSERT_EQ(feed(second.substr(0, cut)), outcome::wait) << cut;
+        EXPECT_EQ(out, "");
+        ASSERT_EQ(feed(second.substr(cut)), outcome::wait) << cut;
+        EXPECT_EQ(out[0], 'R');
+        const std::size_t at = cut % password("pw").size();
+        ASSERT_EQ(feed(third.substr(0, at)), outcome::wait);
+        ASSERT_EQ(feed(third.substr(at)), outcome::admitted);
+        EXPECT_EQ(wanted("TimeZone"), "CET");
+        EXPECT_EQ(login->take_rest(), "and what follows");
+    }
+}
+
+TEST_F(ClientLoginTest, WhateverWasSentAheadIsKeptForTheSession) {
+    use("auth_type = trust\n");
+    EXPECT_EQ(feed(startup(as_u) + "Q..."), outcome::admitted);
+    EXPECT_EQ(login->take_rest(), "Q...");
+}
+
+// Encryption
+
+TEST_F(ClientLoginTest, EncryptionIsDeclinedOnceEach) {
+    EXPECT_EQ(feed(gssenc_request()), outcome::wait);
+    EXPECT_EQ(out, "N");
+    EXPECT_EQ(feed(ssl_request()), outcome::wait);
+    EXPECT_EQ(out, "N");
+    EXPECT_EQ(feed(ssl_request()), outcome::refused);
+    EXPECT_EQ(refused_with(), "0A000");
+}
+
+TEST_F(ClientLoginTest, SecondGssencRequestIsRefused) {
+    feed(gssenc_request());
+    EXPECT_EQ(feed(gssenc_request()), outcome::refused);
+}
+
+TEST_F(ClientLoginTest, WordsBehindAnEncryptionRequestAreNotTaken) {
+    for (const std::string& ask : {ssl_request(), gssenc_request()}) {
+        use("auth_type = trust\n");
+        EXPECT_EQ(feed(ask + startup(as_u)), outcome::refused);
+        EXPECT_EQ(error_text(), text_of(errc::data_before_tls).message);
+        EXPECT_NE(out[0], 'N');
+    }
+}
+
+TEST_F(ClientLoginTest, TlsHandshakeGetsNoAnswer) {
+    EXPECT_EQ(feed("\x16\x03\x01"), outcome::refused);
+    EXPECT_EQ(out, "");
+    EXPECT_FALSE(login->reason().empty());
+}
+
+// What is no startup packet
+
+TEST_F(ClientLoginTest, CancelRequestTellsItsKey) {
+    std::string bytes;
+    protocol::put_cancel_request(bytes, 7, -2);
+    EXPECT_EQ(feed(bytes), outcome::cancel);
+    EXPECT_EQ(out, "");
+    EXPECT_EQ(login->cancel_key(), cancel_key(7, -2));
+    EXPECT_NE(cancel_key(7, -2), cancel_key(-2, 7));
+}
+
+TEST_F(ClientLoginTest, CancelRequestMayFollowAnEncryptionRequest) {
+    feed(ssl_request());
+    std::string bytes;
+    protocol::put_cancel_request(bytes, 1, 2);
+    EXPECT_EQ(feed(bytes, room::full), outcome::cancel) << "even if there is no room";
+}
+
+TEST_F(ClientLoginTest, CancelKeyOfAnotherLengthIsNobodys) {
+    EXPECT_EQ(feed(request(80877102, std::string(12, 'x'))), outcome::refused);
+    EXPECT_EQ(out, "");
+}
+
+TEST_F(ClientLoginTest, PasswordBeforeTheStartupIsRefused) {
+    EXPECT_EQ(feed(password("pw")), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::password_before_startup).message);
+}
+
+TEST_F(ClientLoginTest, StartupPacketsThatAreNoneAreRefused) {
+    EXPECT_EQ(feed(std::string(8, '\xff')), outcome::refused);
+    EXPECT_EQ(refused_with(), "08P01");
+    use("auth_type = plain\n");
+    EXPECT_EQ(feed(request(2 << 16)), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::old_protocol).message);
+    use("auth_type = plain\n");
+    EXPECT_EQ(feed(startup({{"database", "db"}})), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::no_user_name).message);
+}
+
+TEST_F(ClientLoginTest, NothingIsReadAfterTheEnd) {
+    feed(password("pw"));
+    EXPECT_EQ(feed(startup(as_u)), outcome::wait);
+    EXPECT_EQ(out, "");
+}
+
+TEST_F(ClientLoginTest, NewerMinorVersionIsNegotiatedDown) {
+    std::string parameters("user\0u\0\0", 8);
+    EXPECT_EQ(feed(request((3 << 16) + 2, parameters)), outcome::wait);
+    EXPECT_EQ(out[0], 'v');
+}
+
+// Parameters
+
+TEST_F(ClientLoginTest, TrackedParametersAreWantedWhateverTheirCase) {
+    EXPECT_EQ(feed(startup(with("datestyle", "German"))), outcome::wait);
+    EXPECT_EQ(wanted("DateStyle"), "German");
+}
+
+TEST_F(ClientLoginTest, OtherParametersAreRefusedByName) {
+    EXPECT_EQ(feed(startup(with("extra_float_digits", "3"))), outcome::refused);
+    EXPECT_EQ(error_text(), "unsupported startup parameter: extra_float_digits");
+}
+
+TEST_F(ClientLoginTest, IgnoredParametersAreLeftOutUnlessTheyDecideMeaning) {
+    use("auth_type = plain\nignore_startup_parameters = extra_float_digits, TimeZone, "
+        "search_path\n");
+    parameters all = with("Extra_Float_Digits", "3");
+    all.emplace_back("TimeZone", "CET");
+    all.emplace_back("search_path", "x");
+    EXPECT_EQ(feed(startup(all)), outcome::wait);
+    EXPECT_EQ(wanted("TimeZone"), "CET");
+    EXPECT_EQ(wanted("search_path"), std::nullopt);
+}
+
+TEST_F(ClientLoginTest, OptionsAreReadAsParameters) {
+    EXPECT_EQ(feed(startup(with("options", "-c TimeZone=CET --search-path=a"))), outcome::wait);
+    EXPECT_EQ(wanted("TimeZone"), "CET");
+    EXPECT_EQ(wanted("search_path"), "a");
+}
+
+TEST_F(ClientLoginTest, OptionsWithSomethingElseAreRefusedUnlessIgnored) {
+    EXPECT_EQ(feed(startup(with("options", "-c geqo=off"))), outcome::refused);
+    EXPECT_EQ(error_text(), "unsupported startup parameter: geqo (in options)");
+    use("auth_type = plain\n");
+    EXPECT_EQ(feed(startup(with("options", "-X"))), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::unsupported_startup_options).message);
+    use("auth_type = plain\nignore_startup_parameters = geqo\n");
+    EXPECT_EQ(feed(startup(with("options", "-c geqo=off"))), outcome::wait);
+    for (const char* ignored : {"-X", "-c geqo=off -c TimeZone=CET"}) {
+        use("auth_type = plain\nignore_startup_parameters = options\n");
+        EXPECT_EQ(feed(startup(with("options", ignored))), outcome::wait) << ignored;
+    }
+    EXPECT_EQ(wanted("TimeZone"), "CET");
+}
+
+TEST_F(ClientLoginTest, ReplicationIsRefusedAndItsAbsenceIsNot) {
+    for (const char* no : {"false", "off", "NO", "0"}) {
+        use("auth_type = plain\n");
+        EXPECT_EQ(feed(startup(with("replication", no))), outcome::wait) << no;
+    }
+    for (const char* yes : {"true", "database", "1", ""}) {
+        use("auth_type = plain\n");
+        EXPECT_EQ(feed(startup(with("replication", yes))), outcome::refused) << yes;
+    }
+}
+
+TEST_F(ClientLoginTest, HostIsAddedToTheApplicationName) {
+    connection_facts facts;
+    facts.shown = "10.0.0.1:99";
+    use("auth_type = plain\napplication_name_add_host = 1\n", facts);
+    feed(startup(with("application_name", "psql")));
+    EXPECT_EQ(wanted("application_name"), "psql - 10.0.0.1:99");
+    use("auth_type = plain\napplication_name_add_host = 1\n", facts);
+    feed(startup(as_u));
+    EXPECT_EQ(wanted("application_name"), "app - 10.0.0.1:99");
+}
+
+// Who gets in
+
+TEST_F(ClientLoginTest, NoRoomIsSaidBeforeAPasswordIsAskedFor) {
+    EXPECT_EQ(feed(startup(as_u), room::full), outcome::refused);
+    EXPECT_EQ(refused_with(), "53300");
+}
+
+TEST_F(ClientLoginTest, BadParameterIsSaidBeforeThereIsNoRoom) {
+    EXPECT_EQ(feed(startup(with("geqo", "off")), room::full), outcome::refused);
+    EXPECT_EQ(refused_with(), "08P01");
+}
+
+TEST_F(ClientLoginTest, ThereIsAlwaysRoomForTheConsole) {
+    for (const char* name : {"pgbouncer", "pgweir"}) {
+        use("auth_type = plain\n");
+        EXPECT_EQ(feed(startup({{"user", "u"}, {"database", name}}), room::full), outcome::wait);
+        EXPECT_EQ(feed(password("pw"), room::full), outcome::admitted);
+        EXPECT_TRUE(login->console());
+    }
+}
+
+TEST_F(ClientLoginTest, OwnUserGetsToTheConsoleWithoutAPassword) {
+    connection_facts own;
+    own.local = true;
+    own.own_user = true;
+    use("auth_type = plain\n", own);
+    EXPECT_EQ(feed(startup({{"user", "pgweir"}, {"database", "pgweir"}})), outcome::admitted);
+    use("auth_type = plain\n", own);
+    EXPECT_EQ(feed(startup({{"user", "pgweir"}, {"database", "db"}})), outcome::wait);
+    use("auth_type = plain\n", own);
+    EXPECT_EQ(feed(startup({{"user", "u"}, {"database", "pgweir"}})), outcome::wait);
+    connection_facts local;
+    local.local = true;
+    use("auth_type = plain\n", local);
+    EXPECT_EQ(feed(startup({{"user", "pgweir"}, {"database", "pgweir"}})), outcome::wait);
+}
+
+TEST_F(ClientLoginTest, RulesDecideByAddressDatabaseAndUser) {
+    constexpr std::string_view rules =
+        "local all all trust\n"
+        "host db u 10.0.0.0/8 trust\n"
+        "host db all 10.0.0.0/8 reject\n";
+    connection_facts near;
+    near.ip = std::string("\x0a\0\0\1", 4);
+    const std::string hba = "auth_type = hba\nauth_hba_file = hba\n";
+    use(hba, near, rules);
+    EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+    use(hba, near, rules);
+    EXPECT_EQ(feed(startup({{"user", "pgweir"}, {"database", "db"}})), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::hba_reject).message);
+    connection_facts far;
+    far.ip = std::string("\x0b\0\0\1", 4);
+    use(hba, far, rules);
+    EXPECT_EQ(feed(startup(as_u)), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::no_hba_entry).message);
+    connection_facts local;
+    local.local = true;
+    use(hba, local, rules);
+    EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+}
+
+TEST_F(ClientLoginTest, WithoutRulesNobodyGetsIn) {
+    use("auth_type = hba\nauth_hba_file = hba\n");
+    EXPECT_EQ(feed(startup(as_u)), outcome::refused);
+}
+
+// Answers to the authentication
+
+TEST_F(ClientLoginTest, NothingButAPasswordAnswersTheRequest) {
+    feed(startup(as_u));
+    EXPECT_EQ(feed(std::string("Q\0\0\0\5\0", 6)), outcome::refused);
+    EXPECT_EQ(refused_with(), "08P01");
+}
+
+TEST_F(ClientLoginTest, AnswersOfImpossibleLengthAreRefusedByTheirHeader) {
+    for (const std::string_view header :
+         {std::string_view("p\0\0\0\3", 5),
+          std::string_view("p\x7f\xff\xff\xff", 5),
+          std::string_view("p\xff\xff\xff\xff", 5),
+          std::string_view("p\0\1\0\1", 5)}) {
+        use("auth_type = plain\n");
+        feed(startup(as_u));
+        EXPECT_EQ(feed(header), outcome::refused);
+    }
+}
+
+TEST_F(ClientLoginTest, LongestAnswerIsWaitedFor) {
+    feed(startup(as_u));
+    EXPECT_EQ(feed(std::string_view("p\0\1\0\0", 5)), outcome::wait);
+}
+
+}  // namespace
+}  // namespace pgweir::session
