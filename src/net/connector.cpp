@@ -61,16 +61,7 @@ public:
         if (!not_numeric) {
             return connect_tcp({tcp::endpoint(ip, static_cast<unsigned short>(where.port))});
         }
-        resolver_.async_resolve(
-            where.host,
-            std::to_string(where.port),
-            [self = shared_from_this()](error_code ec, const tcp::resolver::results_type& found) {
-                if (ec) {
-                    return self->finish(-1, ec);
-                }
-                self->connect_tcp({found.begin(), found.end()});
-            }
-        );
+        resolve(where);
     }
 
     void abandon() noexcept {
@@ -79,6 +70,28 @@ public:
     }
 
 private:
+    void fail_soon(error_code why) {
+        asio::post(timer_.get_executor(), [self = shared_from_this(), why] {
+            self->finish(-1, why);
+        });
+    }
+
+    void resolve(const target& where) {
+        const auto resolved =
+            [self = shared_from_this()](error_code ec, const tcp::resolver::results_type& found) {
+                if (ec) {
+                    return self->finish(-1, ec);
+                }
+                self->connect_tcp({found.begin(), found.end()});
+            };
+        try {
+            resolver_.async_resolve(where.host, std::to_string(where.port), resolved);
+        } catch (const boost::system::system_error& e) {
+            // The resolver has a thread, which the system may refuse.
+            fail_soon(e.code());
+        }
+    }
+
     void connect_local(const target& where) {
         std::string path = local_path(where);
         if (path[0] == '@') {

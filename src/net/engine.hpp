@@ -18,7 +18,8 @@ public:
     virtual ~engine() = default;
 
     /// Takes over a connected socket, which becomes the engine's to close, and delivers its bytes
-    /// to the handler from the next turn of the loop on.
+    /// to the handler from the next turn of the loop on. If the system cannot watch it (it limits
+    /// that for each user), the stream ends with that error.
     virtual stream_ptr adopt(int socket, stream_handler& handler) = 0;
 
     /// Its name as in `io_engine`.

@@ -73,13 +73,15 @@ public:
 
     void end_linger() noexcept;
 
+    /// The connection is of no use any more, which the loop tells the handler.
+    void fail(int error) noexcept;
+
     intrusive::list_member_hook<intrusive::link_mode<intrusive::auto_unlink>> hook;
     std::chrono::steady_clock::time_point linger_until{};
 
 private:
     void read_once();
     void flush();
-    void fail(int error) noexcept;
     void report_end(std::error_code why);
 
     epoll_engine& engine_;
@@ -128,9 +130,7 @@ public:
         event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
         event.data.ptr = s;
         if (::epoll_ctl(descriptor_.native_handle(), EPOLL_CTL_ADD, socket, &event) != 0) {
-            const int error = errno;
-            delete s;
-            throw std::system_error(error, std::generic_category(), "epoll_ctl");
+            s->fail(errno);
         }
         return stream_ptr(s);
     }

@@ -68,8 +68,10 @@ public:
 
 private:
     void accept() {
-        socket_.async_accept([this](error_code ec, typename Protocol::socket connection) {
-            if (ec == asio::error::operation_aborted) {
+        socket_.async_accept([this, life = std::weak_ptr(life_)](
+                                 error_code ec, typename Protocol::socket connection
+                             ) {
+            if (ec == asio::error::operation_aborted || life.expired()) {
                 return;
             }
             if (!ec) {
@@ -78,8 +80,8 @@ private:
             }
             log::warning("cannot accept a connection on {}: {}", name_, ec.message());
             timer_.expires_after(retry_after);
-            timer_.async_wait([this](error_code aborted) {
-                if (!aborted) {
+            timer_.async_wait([this, life](error_code aborted) {
+                if (!aborted && !life.expired()) {
                     accept();
                 }
             });
@@ -91,6 +93,9 @@ private:
     callback accepted_;
     std::string name_;
     std::string path_;
+
+    /// A completion that was on its way when this object ended says no error, but finds nobody.
+    std::shared_ptr<bool> life_ = std::make_shared<bool>(true);
 };
 
 failure cannot_listen(const std::string& where, const error_code& ec) {
