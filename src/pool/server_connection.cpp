@@ -16,7 +16,7 @@ using protocol::frame_scanner;
 using protocol::pipeline;
 using protocol::transaction_status;
 
-/// Relaying, only these are read whole: who is done, and which parameters changed.
+/// Relaying to a client, only these are read whole: who is done, and which parameters changed.
 constexpr protocol::type_set relay_types{"ZS"};
 
 /// The longest message that is read whole. Rows pass by, however long they are.
@@ -30,6 +30,9 @@ constexpr std::uint32_t short_limit = 30000;
 /// How long an abandoned query may take to end, and a request of our own, where no query_timeout
 /// says otherwise.
 constexpr seconds patience{10};
+
+/// Each is a connection of its own, and a client may ask for as many as it likes.
+constexpr std::size_t cancels_at_once = 8;
 
 constexpr std::string_view empty_query = "<empty>";
 constexpr std::string_view query_canceled = "57014";
@@ -105,7 +108,6 @@ void server_connection::on_login_bytes(std::string_view bytes) {
         if (outcome == server_login::outcome::ready) {
             // What comes behind ReadyForQuery is asynchronous: a notice, say.
             phase_ = phase::ready;
-            scanner_.set_whole(relay_types);
             relay(bytes, scanner_.position());
             if (phase_ != phase::gone) {
                 logged_in();
@@ -162,6 +164,7 @@ void server_connection::login_failed(std::string_view why, std::string_view sqls
 
 void server_connection::lease_to(lease_holder& holder, reset_policy after) noexcept {
     holder_ = &holder;
+    scanner_.set_whole(relay_types);
     phase_ = phase::ready;
     error_last_ = false;
     reset_due_ = after == reset_policy::reset;
@@ -262,6 +265,12 @@ void server_connection::make_no_sense(std::string_view what) {
     }
 }
 
+/// Nobody has the server and nothing is owed: what it says now is read whole, so that the next
+/// holder never gets the second half of it.
+bool server_connection::nobodys_now() const noexcept {
+    return holder_ == nullptr && requests_.settled();
+}
+
 /// One message: to the client, or swallowed. False if the server makes no sense.
 bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
     const char type = scanner_.type();
@@ -277,13 +286,13 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
         verdict = requests_.ready(scanner_.body()[0]);
         if (own) {
             task_over_ = true;
-            scanner_.set_whole(relay_types);
+            scanner_.set_whole(nobodys_now() ? protocol::all_types : relay_types);
             take_parameters();
         } else {
             settled_now_ = requests_.settled();
             lease_over_ =
                 settled_now_ && holder_ != nullptr && holder_->is_done(requests_.status());
-            scanner_.set_whole(lease_over_ ? protocol::all_types : relay_types);
+            scanner_.set_whole(lease_over_ || nobodys_now() ? protocol::all_types : relay_types);
         }
     } else {
         verdict = requests_.reply(type);
@@ -500,6 +509,10 @@ void server_connection::clean_up() {
 }
 
 void server_connection::put_back() {
+    if (scanner_.in_body()) {
+        return end("in the middle of a message that nobody asked for");
+    }
+    scanner_.set_whole(protocol::all_types);
     phase_ = phase::ready;
     claimed_ = false;
     clear();
@@ -523,6 +536,9 @@ void server_connection::put_back() {
 }
 
 void server_connection::cancel(std::function<void()> done) {
+    if (cancels_.size() == cancels_at_once) {
+        return done();
+    }
     cancels_.push_back(std::move(done));
     check_before_use_ = true;
     host_->send_cancel(*this);

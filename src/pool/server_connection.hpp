@@ -132,7 +132,7 @@ public:
     void attach(server_host& host);
 
     /// Sends a cancel request for what is running now. The server is held until its end is known;
-    /// `done` is called then, or when the server is gone.
+    /// `done` is called then, or when the server is gone; at once if several are under way already.
     void cancel(std::function<void()> done);
     void cancel_over();
 
@@ -178,6 +178,7 @@ private:
     void on_parameter(std::string_view body);
     void forward(std::string_view bytes);
     void after_replies();
+    bool nobodys_now() const noexcept;
     void poison();
     void make_no_sense(std::string_view what);
 

@@ -1,5 +1,6 @@
 """Servers that are no PostgreSQL, or a broken one: an error for the client, nothing for anybody else."""
 
+import struct
 import threading
 import time
 
@@ -9,7 +10,7 @@ import fake_postgres
 from fake_postgres import FakePostgres, one_row
 from harness import pgweir_only, works
 from pooler import seconds
-from wire import ConnectionClosed, ServerError, query, wait_until
+from wire import ConnectionClosed, ServerError, cstring, message, query, wait_until
 
 
 @pytest.fixture
@@ -229,6 +230,32 @@ def test_idle_server_that_talks_is_closed_or_ignored(with_fake):
         talk.set()
         time.sleep(0.3)
         assert client.ask("select 1") in ("answer", "fake")
+
+
+def test_message_to_nobody_is_never_continued_to_the_next_client(with_fake):
+    """A notification for an idle server, whose second half comes when another client has it."""
+    talk = threading.Event()
+    notification = message("A", struct.pack("!i", 1) + cstring("channel") + cstring("x" * 2000))
+
+    def script(connection):
+        connection.read_startup()
+        connection.welcome()
+        assert connection.read_message().type == "Q"
+        connection.send(one_row("first"))
+        talk.wait(10)
+        connection.send(notification[:700])
+        assert connection.read_message().type == "Q"
+        connection.send(notification[700:1400])
+        time.sleep(0.1)
+        connection.send(notification[1400:] + one_row("second"))
+        connection.hold()
+
+    pooler, _ = with_fake(script, default_pool_size=1)
+    with pooler.client("fake") as one, pooler.client("fake") as other:
+        assert one.ask("select 1") == "first"
+        talk.set()
+        time.sleep(0.3)
+        assert other.ask("select 1") == "second"
 
 
 @pytest.mark.parametrize("closes", [True, False])
