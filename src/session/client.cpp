@@ -284,6 +284,13 @@ void client::on_console(std::string_view bytes) {
     }
 }
 
+void client::send_console(std::string_view bytes) {
+    stream_->send(bytes);
+    if (stream_->queued() > net::high_watermark) {
+        stream_->pause();  // who does not read the answers shall not ask for more
+    }
+}
+
 // Requests.
 
 void client::relay(std::string_view bytes) {
@@ -590,6 +597,8 @@ void client::on_parameter(std::size_t index, std::string_view value) {
 void client::on_drained() {
     if (server_ != nullptr) {
         server_->resume_replies();
+    } else if (state_ == state::console) {
+        stream_->resume();
     }
 }
 
@@ -611,25 +620,35 @@ void client::cancel_running(std::function<void()> done) {
     }
     const bool simple = pending_.size() >= protocol::header_size && pending_[0] == 'Q';
     if (state_ == state::waiting && simple) {
-        host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-            core.leave(*this);
-        });
-        frame_scanner only(no_types, 0, 0x7fffffff);
-        only.feed(pending_);
-        only.next();
-        const std::size_t whole = std::size_t{only.body_length()} + protocol::header_size;
-        if (whole <= pending_.size()) {
-            pending_.erase(0, whole);
-            std::string out;
-            protocol::put_error(out, protocol::severity::error, errc::canceled_while_waiting);
-            protocol::put_ready_for_query(out, transaction_status::idle);
-            stream_->send(out);
-            state_ = state::idle;
-            watch();
-            send_pending();
-        }
+        cancel_waiting();
     }
     done();
+}
+
+/// Takes the Query back that waits for a server, unless its end has not come yet.
+void client::cancel_waiting() {
+    frame_scanner only(no_types, 0, 0x7fffffff);
+    only.feed(pending_);
+    only.next();
+    const std::size_t whole = std::size_t{only.body_length()} + protocol::header_size;
+    if (whole > pending_.size()) {
+        return;
+    }
+    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+        core.leave(*this);
+    });
+    pending_.erase(0, whole);
+    std::string out;
+    protocol::put_error(out, protocol::severity::error, errc::canceled_while_waiting);
+    protocol::put_ready_for_query(out, transaction_status::idle);
+    stream_->send(out);
+    state_ = state::idle;
+    request_at_ = net::loop::now();
+    watch();
+    if (stream_->paused()) {
+        stream_->resume();
+    }
+    send_pending();
 }
 
 // Time.

@@ -70,7 +70,7 @@ public:
 
     // For the console.
 
-    void send_console(std::string_view bytes) { stream_->send(bytes); }
+    void send_console(std::string_view bytes);
 
     // What the console shows.
 
@@ -142,6 +142,7 @@ private:
     void forward(std::string_view bytes);
     void request_begins();
     void give_back();
+    void cancel_waiting();
     void leave_pool() noexcept;
 
     // Time.

@@ -103,6 +103,35 @@ def test_cancel_for_a_waiting_client_ends_its_wait(start_pooler):
         assert waiter.ask("select 2") == "2"
 
 
+@pgweir_only
+def test_cancel_of_a_long_query_that_waits_leaves_the_client_readable(start_pooler):
+    """So much was sent ahead that the pooler had stopped reading."""
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as holder, pooler.client() as waiter:
+        holder.ask("begin")
+        waiter.send(query("select 1 -- " + 100_000 * "x"))
+        assert waiter.silent_for(0.5)
+        waiter.cancel()
+        check_error(waiter.read_result(2).error, "57014")
+        holder.ask("commit")
+        assert waiter.ask("select 2") == "2"
+
+
+@pgweir_only
+def test_cancel_of_half_a_query_that_waits_does_not_lose_the_rest(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as holder, pooler.client() as waiter:
+        holder.ask("begin")
+        data = query("select 1 -- " + 40_000 * "x")
+        waiter.send(data[:20_000])
+        assert waiter.silent_for(0.5)
+        waiter.cancel()
+        time.sleep(0.3)
+        waiter.send(data[20_000:])
+        holder.ask("commit")
+        assert waiter.read_result(5).value == "1"
+
+
 def test_cancel_for_a_client_that_has_left_hurts_nobody(start_pooler, primary):
     pooler = start_pooler(default_pool_size=1)
     gone = pooler.client()
