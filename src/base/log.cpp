@@ -1,12 +1,31 @@
 #include "base/log.hpp"
 
+#include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace pgweir::log {
 
 namespace {
 
 std::atomic<sink*> installed{nullptr};
+
+/// A line stays one line and does not steer a terminal, whatever names clients make up.
+void show_controls(fmt::memory_buffer& line) {
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+    if (std::none_of(line.begin(), line.end(), is_control)) {
+        return;
+    }
+    fmt::memory_buffer shown;
+    for (char c : line) {
+        if (is_control(c)) {
+            fmt::format_to(fmt::appender(shown), "\\x{:02x}", static_cast<unsigned char>(c));
+        } else {
+            shown.push_back(c);
+        }
+    }
+    line = std::move(shown);
+}
 
 }  // namespace
 
@@ -18,6 +37,7 @@ void emit(level at, fmt::string_view format, fmt::format_args args) noexcept {
     try {
         fmt::memory_buffer line;
         fmt::vformat_to(fmt::appender(line), format, args);
+        show_controls(line);
         const std::string_view text(line.data(), line.size());
         if (sink* target = installed.load(std::memory_order_acquire)) {
             target->write(at, text);

@@ -204,8 +204,8 @@ admin::client_row row_of(const session::client& c, const pool::parameter_store& 
     return row;
 }
 
-admin::server_state state_of(const pool::server_connection& s) {
-    switch (s.where) {
+admin::server_state state_of(const pool::server_connection& s, server_entry::state where) {
+    switch (where) {
         case server_entry::state::connecting:
             return admin::server_state::login;
         case server_entry::state::idle:
@@ -300,8 +300,13 @@ void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
         if (s.owner == nullptr) {
             return;
         }
+        // Others may be taking it away just now.
+        const auto [where, close_needed] =
+            shared.pools.run(pool::pool_directory::outside, [&](pool::pool_core&, pool::actions&) {
+                return std::pair(s.where, s.close_needed);
+            });
         admin::server_row row;
-        row.state = state_of(s);
+        row.state = state_of(s, where);
         row.user = s.owner->user;
         row.database = s.owner->database.name;
         row.addr = s.address().host;
@@ -315,7 +320,7 @@ void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
             }
         }
         row.connect_time = wall(s.connected_at);
-        row.close_needed = s.close_needed;
+        row.close_needed = close_needed;
         if (const auto link = client_of.find(s.id); link != client_of.end()) {
             row.link_id = link->second;
         }

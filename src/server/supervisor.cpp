@@ -247,7 +247,7 @@ void supervisor::on_signal(int number) {
 void supervisor::tick() {
     signals_->ticks.expires_after(tick_length);
     signals_->ticks.async_wait([this](boost::system::error_code ec) {
-        if (ec) {
+        if (ec || stopping_) {
             return;
         }
         const steady_time now = net::loop::now();
@@ -278,9 +278,7 @@ void supervisor::tick() {
         if (over) {
             stop();
         }
-        if (!stopping_) {
-            tick();
-        }
+        tick();
     });
 }
 
@@ -356,6 +354,9 @@ std::function<bool()> supervisor::condition_of(const admin::operation& what) {
             pool::pool_directory::outside,
             [&](pool::pool_core& core, pool::actions&) {
                 const pool::database_entry* db = name.empty() ? nullptr : core.find_database(name);
+                if (db == nullptr && !name.empty()) {
+                    return true;  // it was removed meanwhile
+                }
                 return (pauses ? core.servers_in_use(db) : core.servers_to_close(db)) == 0;
             }
         );

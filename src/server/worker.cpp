@@ -58,14 +58,8 @@ void worker::post(std::function<void()> task) {
 void worker::accept(int socket) {
     net::apply(socket_options_of(settings()), socket);
     shared_.clients++;
-    try {
-        auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++);
-        clients_.push_back(*c.release());
-    } catch (const std::system_error& e) {
-        shared_.clients--;
-        ::close(socket);
-        log::warning("cannot take a client: {}", e.what());
-    }
+    auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++);
+    clients_.push_back(*c.release());
 }
 
 void worker::apply(session::runtime_ptr settings) {
@@ -213,9 +207,9 @@ void worker::hand_over(pool::server_connection& server, pool::worker_id to) {
     const auto found = servers_.find(server.id);
     std::shared_ptr<pool::server_connection> moving(std::move(found->second));
     servers_.erase(found);
-    supervisor_.worker_of(to).post([&taker = supervisor_.worker_of(to), moving]() mutable {
-        taker.take_over(std::move(moving));
-    });
+    // Nothing of it stays here, or its end could come on two threads.
+    supervisor_.worker_of(to).post([&taker = supervisor_.worker_of(to), moving = std::move(moving)](
+                                   ) mutable { taker.take_over(std::move(moving)); });
 }
 
 void worker::take_over(std::shared_ptr<pool::server_connection> server) {

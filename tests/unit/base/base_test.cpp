@@ -177,6 +177,12 @@ TEST_F(LogTest, LinesBelowTheThresholdAreLeftOut) {
     EXPECT_EQ(lines[1].first, log::level::trace);
 }
 
+TEST_F(LogTest, LineStaysOneLineWhateverIsInIt) {
+    log::info("user {}", std::string_view("a\nb\x1b[2J\x7f\xc3\xa4"));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0].second, "user a\\x0ab\\x1b[2J\\x7f\xc3\xa4");
+}
+
 TEST_F(LogTest, InstallGivesTheSinkBefore) {
     EXPECT_EQ(log::install(this), this);
 }
