@@ -1,0 +1,187 @@
+// Addresses, and connections that are opened and accepted over local sockets of a folder that each
+// test has for itself.
+
+#include "net/address.hpp"
+#include "net/connector.hpp"
+#include "net/listener.hpp"
+#include "net/loop.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace pgweir::net {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <typename Raw>
+address from(const Raw& raw) {
+    return address::from(reinterpret_cast<const ::sockaddr&>(raw));
+}
+
+TEST(AddressTest, Ipv4) {
+    sockaddr_in raw{};
+    raw.sin_family = AF_INET;
+    raw.sin_port = htons(5432);
+    raw.sin_addr.s_addr = htonl(0x0a000102);
+    const address a = from(raw);
+    EXPECT_EQ(a.kind, address::family::ipv4);
+    EXPECT_EQ(a.port, 5432);
+    EXPECT_EQ(a.ip(), std::string_view("\x0a\0\1\2", 4));
+    EXPECT_EQ(a.host(), "10.0.1.2");
+}
+
+TEST(AddressTest, Ipv6) {
+    sockaddr_in6 raw{};
+    raw.sin6_family = AF_INET6;
+    raw.sin6_port = htons(1);
+    raw.sin6_addr = in6addr_loopback;
+    const address a = from(raw);
+    EXPECT_EQ(a.kind, address::family::ipv6);
+    EXPECT_EQ(a.port, 1);
+    EXPECT_EQ(a.ip().size(), 16U);
+    EXPECT_EQ(a.host(), "::1");
+}
+
+TEST(AddressTest, WhatIsNoIpAddressHasNoBytes) {
+    std::array<int, 2> both{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, both.data()), 0);
+    EXPECT_EQ(address::of_peer(both[0]).kind, address::family::local);
+    EXPECT_EQ(address::of_socket(both[0]).host(), "unix");
+    EXPECT_EQ(address::of_socket(both[0]).ip(), "");
+    ::close(both[0]);
+    ::close(both[1]);
+    EXPECT_EQ(address::of_peer(-1).kind, address::family::none);
+    EXPECT_EQ(address().ip(), "");
+}
+
+TEST(TargetTest, IsShownByAddressOrPath) {
+    EXPECT_EQ(to_string({"db.example", 5432}), "db.example:5432");
+    EXPECT_EQ(to_string({"/run/postgresql", 5433}), "/run/postgresql/.s.PGSQL.5433");
+    EXPECT_EQ(to_string({"@pgweir", 1}), "@pgweir/.s.PGSQL.1");
+}
+
+class ConnectionTest : public testing::Test {
+protected:
+    ConnectionTest() {
+        std::string made = (fs::temp_directory_path() / "pgweir-net-XXXXXX").string();
+        if (::mkdtemp(made.data()) == nullptr) {
+            throw std::system_error(errno, std::generic_category());
+        }
+        folder = made;
+    }
+
+    ~ConnectionTest() override {
+        for (int socket : {accepted, connected.value_or(-1)}) {
+            if (socket >= 0) {
+                ::close(socket);
+            }
+        }
+        fs::remove_all(folder);
+    }
+
+    result<std::unique_ptr<listener>> listen(int mode = 0777) {
+        listener::local_options options;
+        options.directory = folder;
+        options.port = 6432;
+        options.mode = mode;
+        return listener::local(owner, options, 16, [this](int socket) { accepted = socket; });
+    }
+
+    connector::callback done() {
+        return [this](int socket, std::error_code error) {
+            EXPECT_FALSE(connected) << "told twice";
+            connected = socket;
+            why = error;
+        };
+    }
+
+    void until(const std::function<bool()>& condition) {
+        while (!condition()) {
+            if (owner.context().run_one_for(seconds(30)) == 0) {
+                throw std::runtime_error("nothing happens any more");
+            }
+        }
+    }
+
+    loop owner;
+    std::string folder;
+    int accepted = -1;
+    std::optional<int> connected;
+    std::error_code why;
+};
+
+TEST_F(ConnectionTest, ConnectorReachesAListener) {
+    const auto listening = listen();
+    ASSERT_TRUE(listening) << listening.error().message;
+    const connector attempt(owner, {folder, 6432}, {}, seconds(30), done());
+    EXPECT_FALSE(connected) << "only from the loop";
+    until([&] { return connected && accepted >= 0; });
+    ASSERT_GE(*connected, 0) << why.message();
+    ASSERT_EQ(::send(*connected, "x", 1, 0), 1);
+    char byte = 0;
+    until([&] { return ::recv(accepted, &byte, 1, MSG_DONTWAIT) == 1; });
+    EXPECT_EQ(byte, 'x');
+}
+
+TEST_F(ConnectionTest, MissingSocketIsAnError) {
+    const connector attempt(owner, {folder, 6432}, {}, seconds(30), done());
+    until([&] { return connected.has_value(); });
+    EXPECT_EQ(*connected, -1);
+    EXPECT_EQ(why, std::errc::no_such_file_or_directory);
+}
+
+TEST_F(ConnectionTest, AbandonedAttemptIsNeverReported) {
+    const auto listening = listen();
+    ASSERT_TRUE(listening);
+    { const connector attempt(owner, {folder, 6432}, {}, seconds(30), done()); }
+    while (owner.context().poll() > 0) {
+    }
+    EXPECT_FALSE(connected);
+}
+
+TEST_F(ConnectionTest, ListenersPathHasItsRightsAndGoesWithIt) {
+    const std::string path = local_path({folder, 6432});
+    {
+        const auto listening = listen(0600);
+        ASSERT_TRUE(listening);
+        EXPECT_EQ((*listening)->name(), path);
+
+        struct stat seen {};
+
+        ASSERT_EQ(::stat(path.c_str(), &seen), 0);
+        EXPECT_TRUE(S_ISSOCK(seen.st_mode));
+        EXPECT_EQ(seen.st_mode & 0777U, 0600U);
+    }
+    EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(ConnectionTest, FolderThatDoesNotExistIsRefusedByName) {
+    fs::remove_all(folder);
+    const auto listening = listen();
+    ASSERT_FALSE(listening);
+    EXPECT_NE(listening.error().message.find(folder), std::string::npos);
+}
+
+}  // namespace
+}  // namespace pgweir::net
