@@ -82,6 +82,7 @@ public:
 private:
     void read_once();
     void flush();
+    void discard_unread() noexcept;
     void report_end(std::error_code why);
 
     epoll_engine& engine_;
@@ -425,11 +426,21 @@ void epoll_stream::close() noexcept {
     end_linger();
 }
 
+/// Not into the engine's buffer: somebody up the stack may be reading that.
+void epoll_stream::discard_unread() noexcept {
+    std::array<char, 4096> scrap{};
+    for (int i = 0; i < 256; i++) {
+        if (::recv(socket_, scrap.data(), scrap.size(), MSG_DONTWAIT) <= 0) {
+            return;
+        }
+    }
+}
+
 void epoll_stream::end_linger() noexcept {
     if (socket_ >= 0) {
         // Unread bytes would turn the close into a reset, which can take back what was sent last.
         ::shutdown(socket_, SHUT_WR);
-        ::recv(socket_, nullptr, std::size_t{1} << 20, MSG_DONTWAIT | MSG_TRUNC);
+        discard_unread();
         engine_.forget(socket_);
         ::close(socket_);
         socket_ = -1;
