@@ -202,7 +202,7 @@ def test_reserve_serves_five_after_its_timeout_and_the_rest_in_order(
         first_asked = time.monotonic()
         for index in range(25, 40):
             everybody[index].send(query("begin"))
-            time.sleep(0.02)
+            time.sleep(seconds(0.02))
         pending = set(range(25, 40))
         arrived = _wait_for_answers(everybody, pending, time.monotonic() + seconds(5.5))
         assert sorted(index for index, _ in arrived) == [25, 26, 27, 28, 29]
