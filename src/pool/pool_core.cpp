@@ -11,6 +11,9 @@ namespace pgweir::pool {
 
 namespace {
 
+/// Between two attempts at a server that has failed, even if server_login_retry = 0.
+constexpr milliseconds shortest_retry{100};
+
 int& count_of(pool_counts& counts, server_entry::state where) {
     switch (where) {
         case server_entry::state::connecting:
@@ -119,7 +122,7 @@ void pool_core::limit(pool& p) {
     p.limits.server_idle_timeout = global.server_idle_timeout;
     p.limits.check_delay = global.server_check_delay;
     p.limits.check_servers = !global.server_check_query.empty();
-    p.limits.login_retry = global.server_login_retry;
+    p.limits.login_retry = std::max<microseconds>(global.server_login_retry, shortest_retry);
     p.limits.round_robin = global.server_round_robin;
     p.terms.mode = p.limits.mode;
     p.terms.reset_always = global.server_reset_query_always;

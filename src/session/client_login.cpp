@@ -214,7 +214,15 @@ bool client_login::ignored(std::string_view name) const {
 }
 
 bool client_login::on_parameter(std::string_view name, std::string_view value, std::string& out) {
-    if (name == "user" || name == "database" || (name == "replication" && says_no(value))) {
+    if (name == "user" || name == "database") {
+        return true;
+    }
+    if (name == "replication" && !says_no(value)) {
+        // Not to be ignored: the client would take an ordinary session for what it asked for.
+        refuse(errc::unsupported_startup_parameter, name, out);
+        return false;
+    }
+    if (name == "replication") {
         return true;
     }
     if (name == "options") {
