@@ -8,6 +8,9 @@
 
 #include <fmt/format.h>
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <thread>
@@ -316,17 +319,43 @@ result<note> executor::act_on(const act::stop_server& what) {
     return run_pg_ctl(what.server, {"stop", "-m", "fast"});
 }
 
+namespace {
+
+/// A file's time comes from a clock that ticks a few milliseconds apart, so one that seems just
+/// older than a reload may be younger.
+constexpr std::chrono::milliseconds file_clock_tick{10};
+
+/// When the youngest of the server's configuration files was written, in seconds since 1970. Asked
+/// of the file system, because PostgreSQL's pg_stat_file() knows whole seconds only.
+double configured_at(const std::filesystem::path& data) {
+    double youngest = 0;
+    for (const char* name : {"postgresql.conf", "pgweir.conf", "pg_hba.conf", "pg_ident.conf"}) {
+        struct ::stat file {};
+
+        if (::stat((data / name).c_str(), &file) == 0) {
+            youngest = std::max(
+                youngest,
+                static_cast<double>(file.st_mtim.tv_sec) +
+                    static_cast<double>(file.st_mtim.tv_nsec) / 1e9
+            );
+        }
+    }
+    return youngest + std::chrono::duration<double>(file_clock_tick).count();
+}
+
+}  // namespace
+
 // Settings that the server read at its last start or reload are in use; younger files are not.
 result<bool> executor::done(const act::apply_settings& what) const {
     auto server = connect_locally(what.server, "postgres");
     if (!server) {
         return server.error();
     }
-    const auto answer = server->value(
+    const auto answer = server->value(fmt::format(
         "SELECT NOT EXISTS (SELECT FROM pg_settings WHERE pending_restart) AND "
-        "pg_conf_load_time() > (SELECT max((pg_stat_file(f)).modification) FROM unnest(ARRAY["
-        "'postgresql.conf', 'pgweir.conf', 'pg_hba.conf', 'pg_ident.conf']) f)"
-    );
+        "extract(epoch FROM pg_conf_load_time()) > {:.6f}",
+        configured_at(what.server.data)
+    ));
     if (!answer) {
         return failure{answer.error().message};
     }
@@ -364,6 +393,7 @@ result<note> executor::act_on(const act::apply_settings& what) {
         );
         return restarted ? result<note>{note{"restarted"}} : restarted;
     }
+    std::this_thread::sleep_for(file_clock_tick);
     const auto reloaded = run_pg_ctl(what.server, {"reload"});
     if (!reloaded) {
         return reloaded.error();
