@@ -183,7 +183,7 @@ TEST(ServerConfTest, QuotesAreDoubled) {
 class SampleTest : public testing::Test {
 protected:
     cluster_settings cluster_ =
-        *load_settings("../conf/cluster.ini", {"cluster.root=/var/lib/pgweir"});
+        load_settings("../conf/cluster.ini", {"cluster.root=/var/lib/pgweir"}).value();
 };
 
 TEST_F(SampleTest, PrimaryConfIsWhatTheProgramWrites) {
