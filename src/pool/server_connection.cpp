@@ -57,12 +57,11 @@ void server_connection::connect() {
     server_address to = host_->address_of(*owner);
     address_ = to.where;
     connect_query_ = std::move(to.connect_query);
-    connect_timeout_ = to.connect_timeout;
     login_ = std::make_unique<server_login>(
         std::move(to.login), host_->parameters(), &host_->scram_cache()
     );
-    if (connect_timeout_.count() > 0) {
-        host_->loop().set(*this, net::loop::now() + connect_timeout_);
+    if (to.connect_timeout.count() > 0) {
+        host_->loop().set(*this, net::loop::now() + to.connect_timeout);
     }
     connector_ = std::make_unique<net::connector>(
         host_->loop(),

@@ -220,7 +220,6 @@ private:
     std::unique_ptr<net::connector> connector_;
     std::unique_ptr<server_login> login_;
     std::string connect_query_;
-    microseconds connect_timeout_{0};
 };
 
 }  // namespace pgweir::pool

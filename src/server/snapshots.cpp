@@ -283,13 +283,8 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
 
 void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
     const pool::parameter_store& store = shared.parameters;
-    from.for_each_client([&](const session::client& c) {
-        into.clients.push_back(row_of(c, store));
-        if (c.server() == nullptr) {
-            return;
-        }
-        // A leased server is seen through its client.
-    });
+    from.for_each_client([&](const session::client& c) { into.clients.push_back(row_of(c, store)); }
+    );
     std::map<std::uint64_t, std::uint64_t> client_of;
     for (const admin::client_row& c : into.clients) {
         if (c.link_id != 0) {
