@@ -4,6 +4,7 @@
 
 #include "net/stream.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -12,6 +13,12 @@ class io_context;
 }
 
 namespace pgweir::net {
+
+/// What an engine has done since it was made.
+struct engine_counts {
+    std::uint64_t turns = 0;   // times that it looked for what has happened
+    std::uint64_t events = 0;  // and what it found
+};
 
 class engine {
 public:
@@ -24,6 +31,8 @@ public:
 
     /// Its name as in `io_engine`.
     virtual std::string_view name() const noexcept = 0;
+
+    virtual engine_counts counts() const noexcept = 0;
 };
 
 /// The engine on epoll. Throws std::system_error if the system refuses what it needs.

@@ -19,10 +19,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace pgweir::net {
 
@@ -61,7 +63,7 @@ public:
 
     bool paused() const noexcept override { return paused_; }
 
-    int release() noexcept override;
+    void release() noexcept override;
     void close() noexcept override;
 
     /// What epoll said of the socket.
@@ -94,6 +96,7 @@ private:
     bool hung_up_ = false;  // the peer's end was announced: read up to it
     bool paused_ = false;
     bool ended_ = false;  // the handler has heard on_closed
+    bool releasing_ = false;
     bool above_high_ = false;
     std::size_t queue_head_ = 0;
     std::string queue_;  // bytes not taken by the socket yet, from queue_head_ on
@@ -137,6 +140,8 @@ public:
     }
 
     std::string_view name() const noexcept override { return "epoll"; }
+
+    engine_counts counts() const noexcept override { return counts_; }
 
     void forget(int socket) noexcept {
         ::epoll_ctl(descriptor_.native_handle(), EPOLL_CTL_DEL, socket, nullptr);
@@ -199,6 +204,8 @@ private:
         for (int round = 0; round < 8; round++) {
             const int count =
                 ::epoll_wait(descriptor_.native_handle(), events_.data(), int(events_.size()), 0);
+            counts_.turns++;
+            counts_.events += std::uint64_t(std::max(count, 0));
             for (int i = 0; i < count; i++) {
                 const epoll_event& event = events_[std::size_t(i)];
                 static_cast<epoll_stream*>(event.data.ptr)->on_events(event.events);
@@ -249,6 +256,7 @@ private:
     stream_list dead_;
     bool in_turn_ = false;
     bool woken_ = false;
+    engine_counts counts_;
     std::array<epoll_event, 128> events_{};
     std::array<char, receive_size> buffer_{};
 };
@@ -373,6 +381,10 @@ void epoll_stream::on_ready() {
     if (error_ != 0) {
         return report_end(std::error_code(error_, std::generic_category()));
     }
+    if (releasing_) {
+        engine_.forget(socket_);
+        return handler_->on_released(std::exchange(socket_, -1));
+    }
     if (readable_ && !paused_) {
         read_once();
     }
@@ -408,13 +420,9 @@ void epoll_stream::report_end(std::error_code why) {
     handler_->on_closed(why);
 }
 
-int epoll_stream::release() noexcept {
-    const int socket = socket_;
-    if (socket >= 0) {
-        engine_.forget(socket);
-        socket_ = -1;
-    }
-    return socket;
+void epoll_stream::release() noexcept {
+    releasing_ = true;
+    engine_.make_ready(*this);
 }
 
 void epoll_stream::close() noexcept {

@@ -39,6 +39,8 @@ public:
 
     engine& streams() noexcept { return *engine_; }
 
+    const engine& streams() const noexcept { return *engine_; }
+
     boost::asio::io_context& context() noexcept { return *context_; }
 
 private:

@@ -31,6 +31,10 @@ public:
     /// The peer has closed (no error) or the connection has failed. The last call of this stream.
     virtual void on_closed(std::error_code why) = 0;
 
+    /// The answer to release(): the descriptor, which is the handler's now. The last call of this
+    /// stream. Of no interest to those who never release.
+    virtual void on_released(int /*socket*/) {}
+
 protected:
     ~stream_handler() = default;
 };
@@ -56,10 +60,11 @@ public:
     virtual void resume() noexcept = 0;
     virtual bool paused() const noexcept = 0;
 
-    /// Takes the connection out of this loop, to be adopted by another: its file descriptor, which
-    /// is now the caller's. The stream is dead afterwards and only to be destroyed. REQUIRES:
-    /// nothing queued, and not called from on_received of this stream.
-    virtual int release() noexcept = 0;
+    /// Takes the connection out of this loop, to be adopted by another. What the kernel has handed
+    /// to this loop already is still delivered, then comes on_released (or on_closed, if the
+    /// connection ends meanwhile). The stream is dead afterwards and only to be closed; closing it
+    /// before ends the connection. REQUIRES: nothing queued, and nothing sent from now on.
+    virtual void release() noexcept = 0;
 
     /// Sends what is queued (bounded by a few seconds) and closes; the handler hears nothing any
     /// more.

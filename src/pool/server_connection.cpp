@@ -562,9 +562,17 @@ void server_connection::detach() {
     if (stream_->queued() != 0 || !scanner_.at_boundary()) {
         return end("busy with something unexpected while idle");
     }
-    leave_wheel();
-    socket_ = stream_->release();
+    clear();
+    stream_->release();
+}
+
+void server_connection::on_released(int socket) {
     stream_.reset();
+    if (!scanner_.at_boundary()) {
+        stream_ = host_->loop().streams().adopt(socket, *this);
+        return end("in the middle of a message that nobody asked for");
+    }
+    leave_wheel();
     host_->hand_over(*this, destination);
 }
 

@@ -125,7 +125,7 @@ public:
     /// Closes it, whatever it does. Ends the connection.
     void close(std::string_view why);
 
-    /// action::move: leaves this loop.
+    /// action::move: leaves this loop, and goes to its destination when that is done.
     void detach();
 
     /// Joins the loop of another worker. May end the connection.
@@ -166,6 +166,7 @@ private:
     void on_received(std::string_view bytes) override;
     void on_drained() override;
     void on_closed(std::error_code why) override;
+    void on_released(int socket) override;
     void on_deadline(steady_time now) override;
 
     void on_connected(int socket, std::error_code why);
