@@ -88,7 +88,11 @@ int run(const command_line& options) {
         global.max_client_conn,
         descriptors
     );
-    server::supervisor boss(*runtime, log);
+    const auto engine = server::choose_engine(global.io_engine);
+    if (!engine) {
+        return fail(engine.error().message);
+    }
+    server::supervisor boss(*runtime, *engine, log);
     if (auto done = boss.listen(); !done) {
         return fail(done.error().message);
     }

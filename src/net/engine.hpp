@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <system_error>
 
 namespace boost::asio {
 class io_context;
@@ -35,7 +36,13 @@ public:
     virtual engine_counts counts() const noexcept = 0;
 };
 
-/// The engine on epoll. Throws std::system_error if the system refuses what it needs.
-std::unique_ptr<engine> make_epoll_engine(boost::asio::io_context& context);
+enum class engine_kind : std::uint8_t { epoll, io_uring };
+
+/// Throws std::system_error if the system refuses what the engine needs.
+std::unique_ptr<engine> make_engine(engine_kind kind, boost::asio::io_context& context);
+
+/// Why io_uring cannot be had here: an old kernel, a container that forbids it, no memory. No error
+/// if it can.
+std::error_code io_uring_refusal();
 
 }  // namespace pgweir::net

@@ -15,11 +15,11 @@ struct loop::wheel_timer {
     asio::steady_timer timer;
 };
 
-loop::loop()
+loop::loop(engine_kind kind)
     : context_(std::make_unique<asio::io_context>(1)),
       wheel_(now()),
       timer_(std::make_unique<wheel_timer>(*context_)),
-      engine_(make_epoll_engine(*context_)) {}
+      engine_(make_engine(kind, *context_)) {}
 
 loop::~loop() = default;
 

@@ -19,7 +19,7 @@ namespace pgweir::net {
 
 class loop {
 public:
-    loop();
+    explicit loop(engine_kind kind = engine_kind::epoll);
     ~loop();
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;

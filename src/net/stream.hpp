@@ -3,8 +3,8 @@
 // The engine's face: established connections as streams of bytes, completion style.
 //
 // A stream delivers what has arrived as a view into a buffer that all streams of the loop share,
-// and takes what is to be sent: at once if the socket takes it, queued in order behind what waits
-// otherwise. An idle stream holds no buffer. Which engine stands behind (epoll, io_uring, a
+// and takes what is to be sent, in order; what the socket does not take yet is queued. An idle
+// stream holds no buffer. Which engine stands behind (epoll, io_uring, a
 // simulated network) is not seen from here.
 //
 // Thread: everything belongs to the loop's thread. Calls of a stream never call its handler back:
@@ -49,7 +49,8 @@ public:
     /// lost between.
     virtual void set_handler(stream_handler& handler) noexcept = 0;
 
-    /// Sends, in order. Never fails at once: a failure comes as on_closed.
+    /// Sends, in order: now, or at the end of this turn of the loop. Never fails at once: a failure
+    /// comes as on_closed.
     virtual void send(std::string_view bytes) = 0;
 
     /// Bytes that the socket has not taken yet.

@@ -3,6 +3,7 @@
 // What all workers and the supervisor share. Owned by main, outlives them all. Thread-safe.
 
 #include "auth/scram_cache.hpp"
+#include "net/engine.hpp"
 #include "pool/parameters.hpp"
 #include "pool/pool_directory.hpp"
 
@@ -14,8 +15,14 @@
 namespace pgweir::server {
 
 struct process {
-    process(pool::worker_id workers, const std::vector<std::string>& extra_parameters)
-        : pools(workers), parameters(extra_parameters) {}
+    process(
+        pool::worker_id workers,
+        net::engine_kind bytes,
+        const std::vector<std::string>& extra_parameters
+    )
+        : engine(bytes), pools(workers), parameters(extra_parameters) {}
+
+    const net::engine_kind engine;  // of every worker
 
     pool::pool_directory pools;
     pool::parameter_store parameters;

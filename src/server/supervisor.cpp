@@ -72,6 +72,25 @@ result<session::runtime_ptr> load_runtime(std::shared_ptr<const config::configur
     return session::runtime_ptr(std::move(made));
 }
 
+result<net::engine_kind> choose_engine(config::io_engine wanted) {
+    if (wanted == config::io_engine::epoll) {
+        return net::engine_kind::epoll;
+    }
+    const std::error_code refusal = net::io_uring_refusal();
+    if (!refusal) {
+        return net::engine_kind::io_uring;
+    }
+    if (wanted == config::io_engine::io_uring) {
+        return failure{fmt::format(
+            "io_engine = io_uring: the system refuses it ({}); set auto or epoll, or allow it "
+            "(kernel 6.1 or newer, kernel.io_uring_disabled = 0, a container's seccomp profile)",
+            refusal.message()
+        )};
+    }
+    log::info("io_engine: epoll, since the system refuses io_uring ({})", refusal.message());
+    return net::engine_kind::epoll;
+}
+
 struct supervisor::signals {
     explicit signals(boost::asio::io_context& context)
         : set(context, SIGHUP, SIGINT, SIGTERM), ticks(context) {
@@ -84,11 +103,12 @@ struct supervisor::signals {
     boost::asio::steady_timer ticks;
 };
 
-supervisor::supervisor(session::runtime_ptr settings, logging& log)
+supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, logging& log)
     : runtime_(std::move(settings)),
       log_(log),
       shared_(
           static_cast<pool::worker_id>(config::worker_count(runtime_->configuration->global)),
+          engine,
           runtime_->configuration->global.track_extra_parameters
       ),
       signals_(std::make_unique<signals>(loop_.context())),
@@ -188,10 +208,11 @@ void supervisor::run() {
         w->start();
     }
     log::info(
-        "pgweir {} is ready: {} worker{}, {} database{}",
+        "pgweir {} is ready: {} worker{} on {}, {} database{}",
         PGWEIR_VERSION,
         workers_.size(),
         workers_.size() == 1 ? "" : "s",
+        workers_.front()->loop().streams().name(),
         runtime_->configuration->databases.size(),
         runtime_->configuration->databases.size() == 1 ? "" : "s"
     );

@@ -32,9 +32,13 @@ result<session::runtime_ptr> load_runtime(const std::string& path);
 /// The same for a configuration that is at hand.
 result<session::runtime_ptr> load_runtime(std::shared_ptr<const config::configuration> all);
 
+/// The engine that the setting io_engine comes to on this system, with a line in the log if it is
+/// not the better one.
+result<net::engine_kind> choose_engine(config::io_engine wanted);
+
 class supervisor {
 public:
-    supervisor(session::runtime_ptr settings, logging& log);
+    supervisor(session::runtime_ptr settings, net::engine_kind engine, logging& log);
     ~supervisor();
 
     /// Listens. A failure says on what, and why not.

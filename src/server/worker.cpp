@@ -34,7 +34,11 @@ constexpr int worker_shift = 48;
 }  // namespace
 
 worker::worker(process& shared, supervisor& boss, pool::worker_id id, session::runtime_ptr settings)
-    : shared_(shared), supervisor_(boss), id_(id), runtime_(std::move(settings)) {
+    : shared_(shared),
+      supervisor_(boss),
+      id_(id),
+      runtime_(std::move(settings)),
+      loop_(shared.engine) {
     shared_.pools.attach(id, *this);
 }
 
