@@ -53,6 +53,8 @@ public:
 
     void hold(buffer_id buffer) noexcept { holders_[std::size_t(buffer)]++; }
 
+    bool held(buffer_id buffer) const noexcept { return holders_[std::size_t(buffer)] != 0; }
+
     void let_go(buffer_id buffer) noexcept;
 
     /// Copies bytes into a buffer and holds it for the caller. An empty view if there is no room:

@@ -512,6 +512,120 @@ TEST_P(StreamTest, ReleasedConnectionGoesOnInAnotherLoopWithItsUnreadBytes) {
     EXPECT_EQ(received, "from the first, from the second");
 }
 
+TEST_P(StreamTest, NothingIsLostWhenAConnectionGoesToAndFroUnderWay) {
+    // A receive that stayed armed in the loop that it has left would take bytes away.
+    loop second(GetParam());
+    std::array<loop*, 2> loops{&owner, &second};
+    auto [s, other] = open(told);
+    std::string expected;
+    std::string received;
+    for (std::size_t i = 0; i < 200; i++) {
+        recorder here;
+        s->set_handler(here);
+        const std::string before = pattern(i);
+        other.write(before);
+        if (i % 3 == 0) {
+            loops[i % 2]->context().poll();
+        }
+        s->release();
+        const std::string after = pattern(3 * i + 1);
+        other.write(after);
+        while (here.socket < 0) {
+            ASSERT_NE(loops[i % 2]->context().run_one_for(seconds(30)), 0U);
+        }
+        expected += before + after;
+        received += here.received;
+        s = loops[(i + 1) % 2]->streams().adopt(here.socket, told);
+        loops[i % 2]->context().poll();
+    }
+    told.received.insert(0, received);
+    while (told.received.size() < expected.size()) {
+        ASSERT_NE(owner.context().run_one_for(seconds(30)), 0U);
+    }
+    EXPECT_TRUE(told.received == expected);
+}
+
+TEST_P(StreamTest, CloseInsteadOfARelease) {
+    auto [s, other] = open(told);
+    settle();
+    s->release();
+    s.reset();
+    told.over = true;
+    std::string nothing;
+    until([&, &from = other] { return !from.read(nothing); });
+    EXPECT_EQ(told.socket, -1);
+}
+
+TEST_P(StreamTest, EndDuringAReleaseIsToldInsteadOfIt) {
+    auto [s, other] = open(told);
+    settle();
+    other.write("last words");
+    other.close();
+    settle();
+    if (told.closed == 0) {
+        s->release();
+    }
+    until([&] { return told.over; });
+    EXPECT_EQ(told.closed, 1);
+    EXPECT_EQ(told.received, "last words");
+}
+
+// Many at once
+
+/// Sends on what comes, from the buffer that it came in.
+class forwarder final : public stream_handler {
+public:
+    void on_received(std::string_view bytes) override {
+        to->send(bytes);
+        forwarded += bytes.size();
+    }
+
+    void on_drained() override {}
+
+    void on_closed(std::error_code) override {}
+
+    stream* to = nullptr;
+    std::size_t forwarded = 0;
+};
+
+TEST_P(StreamTest, ReceiversThatDoNotReadLeaveRoomForTheOthers) {
+    // More of them than there are buffers, each owed more than its socket takes.
+    constexpr std::size_t slow = 1'500;
+    constexpr std::size_t pieces = 3;
+    forwarder source;
+    auto [from, feeder] = open(source);
+    std::vector<std::unique_ptr<recorder>> handlers;
+    std::vector<std::pair<stream_ptr, peer>> receivers;
+    const std::string full(300'000, 'x');
+    const std::string bytes = pattern(5'000);
+    for (std::size_t i = 0; i < slow; i++) {
+        handlers.push_back(std::make_unique<recorder>());
+        receivers.push_back(open(*handlers.back()));
+        source.to = receivers.back().first.get();
+        source.to->send(full);
+        for (std::size_t piece = 0; piece < pieces; piece++) {
+            const std::size_t wanted = source.forwarded + bytes.size();
+            feeder.write(bytes);
+            until([&] { return source.forwarded == wanted; });
+        }
+    }
+    auto [s, other] = open(told);
+    for (std::size_t i = 0; i < 1'000; i++) {
+        other.write("ping");
+        until([&] { return told.received.size() == (i + 1) * 4; });
+    }
+    for (auto& [receiver, reader] : receivers) {
+        std::string received;
+        until([&, &receiver = receiver, &reader = reader] {
+            reader.read(received);
+            return receiver->queued() == 0;
+        });
+        reader.read(received);
+        ASSERT_EQ(received.size(), full.size() + pieces * bytes.size());
+        EXPECT_TRUE(received.substr(full.size()) == bytes + bytes + bytes);
+    }
+}
+
 TEST_P(StreamTest, WhatCannotBeWatchedEndsWithAnErrorFromTheLoop) {
     const int file = ::open("/dev/null", O_RDWR | O_CLOEXEC);  // no engine takes such a file
     stream_ptr s = owner.streams().adopt(file, told);
@@ -565,6 +679,27 @@ TEST(LoopTest, TasksOfOtherThreadsRunInOrderUntilItIsStopped) {
     ASSERT_EQ(seen.size(), 100U);
     EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
     EXPECT_EQ(ran_in, std::this_thread::get_id());
+}
+
+TEST(LoopTest, MayBeMadeByOneThreadAndRunByAnother) {
+    // A ring belongs to one thread for good, which must be the one that runs the loop.
+    for (const engine_kind kind : usable_engines()) {
+        std::array<int, 2> both{};
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, both.data()), 0);
+        const peer other(both[1]);
+        loop owner(kind);
+        recorder told;
+        stream_ptr s;
+        told.then = [&] { owner.stop(); };
+        owner.post([&] { s = owner.streams().adopt(both[0], told); });
+        std::thread runs([&] {
+            owner.run();
+            s.reset();
+        });
+        other.write("hello");
+        runs.join();
+        EXPECT_EQ(told.received, "hello");
+    }
 }
 
 class stopper final : public deadline {
