@@ -15,12 +15,10 @@ import pathlib
 import re
 import resource
 import shutil
-import socket
-import struct
 import subprocess
 import time
 
-from . import machine
+from . import machine, traffic
 from .servers import PASSWORD, POSTGRES_BIN, Pooler
 
 WARM_UP_SECONDS = 1
@@ -133,21 +131,19 @@ def percentile(ordered, percent):
 
 
 def log_in(port, count):
-    """Logged-in clients of role bench, whom the pooler trusts (manual: 55.2.1 Start-up)."""
+    """Logged-in clients of the pooler, a hundred at a time."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit < count + 200:
         raise Failed(f"{count} clients need {count + 200} descriptors here and in the pooler; the limit is {limit} (ulimit -Hn)")
-    body = struct.pack("!i", 3 << 16) + b"user\0bench\0database\0bench\0\0"
     sockets = []
     try:
         while len(sockets) < count:
             some = []
             for _ in range(min(100, count - len(sockets))):
-                some.append(socket.create_connection(("127.0.0.1", port), 20))
+                some.append(traffic.open_socket(port))
                 sockets.append(some[-1])
-                some[-1].sendall(struct.pack("!i", len(body) + 4) + body)
             for client in some:
-                read_until_ready(client)
+                traffic.read_until_ready(client)
     except OSError as error:
         close_all(sockets)
         raise Failed(f"client {len(sockets)}: {error}") from None
@@ -193,13 +189,12 @@ class IdleClients:
             subject.stop()
 
     def query(self, sockets):
-        message = b"select 1\0"
         for start in range(0, len(sockets), self.together):
             some = sockets[start : start + self.together]
             for client in some:
-                client.sendall(b"Q" + struct.pack("!i", len(message) + 4) + message)
+                client.sendall(traffic.simple_query(b"select 1"))
             for client in some:
-                read_until_ready(client)
+                traffic.read_until_ready(client)
         time.sleep(1)  # what is given back a moment later is not counted against anyone
 
 
@@ -241,15 +236,6 @@ class Crowd(Pgbench):
         figures, transactions = self.figures(output, context.folder / "pgbench")
         figures["cpu_us"] = (machine.task_seconds(subject.pid) - before) / transactions * 1e6
         return figures
-
-
-def read_until_ready(client):
-    received = b""
-    while not received.endswith(b"Z\0\0\0\5I"):
-        piece = client.recv(4096)
-        if not piece:
-            raise ConnectionError(f"closed by the pooler: {received[-200:]!r}")
-        received += piece
 
 
 BIG_RESULT = "select repeat('x', 1000) from generate_series(1, 10000);\n"
