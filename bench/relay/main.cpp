@@ -18,10 +18,12 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", std::string("relay ") + PGWEIR_VERSION);
     app.add_option("--engine", engine, "epoll or io_uring")
         ->check(CLI::IsMember({"epoll", "io_uring"}))
+        ->take_last()
         ->capture_default_str();
     app.add_option("--buffer", wanted.buffer_bytes, "bytes of one receive, such as 16k")
         ->transform(CLI::AsSizeValue(false))
         ->check(CLI::Range(1024, 1024 * 1024))
+        ->take_last()
         ->capture_default_str();
     app.add_option("--listen", wanted.listen_port, "port for clients");
     app.add_option("--server", wanted.server_port, "port of the server");
