@@ -253,7 +253,7 @@ ALL = [
     IdleClients(),
     Crowd(),
     Pgbench(
-        "many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True, kinds=ENGINES | {"workers"},
+        "many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True, kinds={"pooler", "engine", "workers"},
         ratios=["p50_ms", "p99_ms", "cpu_us"],
     ),
     Pgbench("single", "one client, one SELECT after the other", ["-S"], clients=1, log=True),
