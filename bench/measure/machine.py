@@ -104,3 +104,9 @@ def describe():
         "kernel": platform.release(),
         "load_average": os.getloadavg(),
     }
+
+
+def git(folder, *command):
+    """What git says of the folder; nothing where there is no repository."""
+    result = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True)
+    return result.stdout.strip() if result.returncode == 0 else ""

@@ -1,7 +1,7 @@
-"""What is measured: PostgreSQL alone, and poolers in front of it.
+"""What is measured: PostgreSQL alone, and poolers and relays in front of it.
 
 A subject is started anew for each measurement, so that each begins with the same memory and an empty pool.
-All of them get the same settings from one text; only pgweir gets `workers`.
+All poolers get the same settings from one text; only pgweir gets `workers`.
 """
 import os
 import pathlib
@@ -37,7 +37,7 @@ unix_socket_dir =
 auth_type = {auth_type}
 auth_file = {folder}/users.txt
 pool_mode = transaction
-max_client_conn = 12000
+max_client_conn = 16000
 default_pool_size = {pool}
 log_connections = 0
 log_disconnections = 0
@@ -112,6 +112,7 @@ class Direct:
     """No pooler: the clients talk to PostgreSQL."""
 
     name = "direct"
+    kind = "direct"
     settings = ""
     version = ""
     pid = None
@@ -126,13 +127,13 @@ class Direct:
         pass
 
 
-class Pooler:
-    """pgweir, PgBouncer, or another program that takes the path of a pgbouncer.ini."""
+class Program:
+    """A program between the clients and PostgreSQL. Those derived say how it is called."""
 
-    def __init__(self, name, program, postgres, folder, ports, extra=""):
+    def __init__(self, name, kind, program, postgres, folder, ports):
         self.name = name
+        self.kind = kind
         self.postgres = postgres
-        self.extra = extra
         self.port = ports.take()
         self.folder = folder / name
         self.folder.mkdir(mode=0o755)
@@ -153,17 +154,10 @@ class Pooler:
     def pid(self):
         return self.process.pid
 
-    def start(self, auth_type, pool):
-        (self.folder / "users.txt").write_text(f'"bench" ""\n"bench_scram" "{PASSWORD}"\n')
-        self.settings = POOLER_SETTINGS.format(
-            server_port=self.postgres.port, port=self.port, auth_type=auth_type, folder=self.folder, pool=pool, extra=self.extra
-        )
-        ini = self.folder / "pooler.ini"
-        ini.write_text(self.settings)
-        self.log = open(self.folder / "log", "a")
+    def run(self, command):
+        self.log = open(self.folder / "log", "w")
         self.process = subprocess.Popen(
-            machine.as_server_user([str(self.program), str(ini)]),
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/",
+            machine.as_server_user(command), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/"
         )
         try:
             wait_for_port(self.port, self.process, self.name)
@@ -180,3 +174,34 @@ class Pooler:
                 self.process.kill()
                 self.process.wait()
         self.log.close()
+
+
+class Pooler(Program):
+    """pgweir, PgBouncer, or another program that takes the path of a pgbouncer.ini."""
+
+    def __init__(self, name, kind, program, postgres, folder, ports, extra="", prefix=()):
+        super().__init__(name, kind, program, postgres, folder, ports)
+        self.extra = extra
+        self.prefix = list(prefix)  # what it runs under, such as valgrind
+
+    def start(self, auth_type, pool):
+        (self.folder / "users.txt").write_text(f'"bench" ""\n"bench_scram" "{PASSWORD}"\n')
+        self.settings = POOLER_SETTINGS.format(
+            server_port=self.postgres.port, port=self.port, auth_type=auth_type, folder=self.folder, pool=pool, extra=self.extra
+        )
+        ini = self.folder / "pooler.ini"
+        ini.write_text(self.settings)
+        self.run(self.prefix + [str(self.program), str(ini)])
+
+
+class Relay(Program):
+    """The floor: copies bytes and looks at nothing. Each client has a server of its own, whatever the pool's size."""
+
+    def __init__(self, name, kind, program, postgres, folder, ports, options):
+        super().__init__(name, kind, program, postgres, folder, ports)
+        self.options = options
+
+    def start(self, auth_type, pool):
+        command = [str(self.program), f"--listen={self.port}", f"--server={self.postgres.port}"] + self.options
+        self.settings = " ".join(self.options)
+        self.run(command)

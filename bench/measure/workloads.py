@@ -5,20 +5,21 @@ cpu_us                                  processor microseconds of the pooler for
 memory_kb                               the most memory that the pooler had
 servers                                 connections to PostgreSQL at the end
 p50_ms, p99_ms                          of all transactions, from pgbench's log
+p99_to_p50                              the one divided by the other
+p99_alone_ms, p99_growth                the same before a crowd came, and p99_ms divided by it
 idle_bytes, used_bytes                  memory for each idle client: before and after it has run a query
 """
 import math
 import os
 import pathlib
 import re
+import resource
 import shutil
-import socket
-import struct
 import subprocess
 import time
 
-from . import machine
-from .servers import PASSWORD, POSTGRES_BIN
+from . import machine, traffic
+from .servers import PASSWORD, POSTGRES_BIN, Pooler
 
 WARM_UP_SECONDS = 1
 
@@ -27,20 +28,34 @@ class Failed(Exception):
     """A workload did not run to its end on a subject; the text says why."""
 
 
+# Which kinds of subjects (subjects.KNOWN) a workload is for when none are named.
+POOLERS = {"direct", "pooler"}
+ENGINES = POOLERS | {"engine"}
+FLOOR = ENGINES | {"relay"}
+
+
 class Pgbench:
-    def __init__(self, name, about, options, clients=None, pool=None, user="bench", auth_type="trust", script=None, log=False):
+    ratios = ["transactions_per_second", "cpu_us"]
+
+    def __init__(
+        self, name, about, options, kinds=POOLERS, clients=None, pool=None, user="bench", auth_type="trust", script=None, log=False,
+        ratios=None, floor=True,
+    ):
         self.name = name
         self.about = about
         self.options = options
+        self.kinds = kinds
         self.clients = clients  # None: as --clients says
         self.pool = pool
         self.user = user
         self.auth_type = auth_type
         self.script = script
         self.log = log
+        self.ratios = ratios or Pgbench.ratios
+        self.floor = floor  # whether a relay is the least that it can cost
 
-    def skips(self, subject):
-        return False
+    def can_measure(self, subject):
+        return True
 
     def measure(self, subject, context):
         clients = self.clients or context.clients
@@ -53,9 +68,8 @@ class Pgbench:
             if subject.pid:
                 figures["cpu_us"] = (machine.task_seconds(subject.pid) - before) / transactions * 1e6
                 figures["memory_kb"] = machine.memory_kb(subject.pid, "VmHWM")
-                figures["servers"] = context.postgres.connections_of_benchmark()
-            else:
-                figures["servers"] = clients
+            pools = isinstance(subject, Pooler)
+            figures["servers"] = context.postgres.connections_of_benchmark() if pools else clients
             return figures
         finally:
             subject.stop()
@@ -99,6 +113,7 @@ class Pgbench:
             latencies = sorted(self.latencies(folder))
             figures["p50_ms"] = percentile(latencies, 50)
             figures["p99_ms"] = percentile(latencies, 99)
+            figures["p99_to_p50"] = figures["p99_ms"] / figures["p50_ms"]
         return figures, transactions
 
     @staticmethod
@@ -115,25 +130,53 @@ def percentile(ordered, percent):
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
+def log_in(port, count):
+    """Logged-in clients of the pooler, a hundred at a time."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit < count + 200:
+        raise Failed(f"{count} clients need {count + 200} descriptors here and in the pooler; the limit is {limit} (ulimit -Hn)")
+    sockets = []
+    try:
+        while len(sockets) < count:
+            some = []
+            for _ in range(min(100, count - len(sockets))):
+                some.append(traffic.open_socket(port))
+                sockets.append(some[-1])
+            for client in some:
+                traffic.read_until_ready(client)
+    except OSError as error:
+        close_all(sockets)
+        raise Failed(f"client {len(sockets)}: {error}") from None
+    return sockets
+
+
+def close_all(sockets):
+    for each in sockets:
+        each.close()
+
+
 class IdleClients:
     """Memory for each client that is logged in and silent, then again after each has run one query."""
 
-    name = "idle5000"
-    about = "5,000 idle clients: bytes of the pooler's memory for each"
-    clients = 5000
+    name = "idle"
+    about = "10,000 idle clients: bytes of the pooler's memory for each"
+    kinds = ENGINES
+    ratios = ["idle_bytes", "used_bytes"]
+    floor = False
+    clients = 10000
     together = 100  # queries at once, so that the pool is not what is measured
 
-    def skips(self, subject):
-        return subject.pid is None and subject.name == "direct"
+    def can_measure(self, subject):
+        return isinstance(subject, Pooler)
 
     def measure(self, subject, context):
         subject.start("trust", context.pool)
         sockets = []
         try:
-            sockets += self.connect(subject.port, 10)
+            sockets += log_in(subject.port, 10)
             self.query(sockets)
             empty = machine.memory_kb(subject.pid)
-            sockets += self.connect(subject.port, self.clients)
+            sockets += log_in(subject.port, self.clients)
             idle = machine.memory_kb(subject.pid)
             self.query(sockets)
             used = machine.memory_kb(subject.pid)
@@ -142,57 +185,81 @@ class IdleClients:
         except OSError as error:
             raise Failed(str(error)) from None
         finally:
-            for each in sockets:
-                each.close()
+            close_all(sockets)
             subject.stop()
 
-    @staticmethod
-    def connect(port, count):
-        """Logged-in clients of role bench, whom the pooler trusts (manual: 55.2.1 Start-up)."""
-        body = struct.pack("!i", 3 << 16) + b"user\0bench\0database\0bench\0\0"
-        sockets = []
-        for _ in range(count):
-            client = socket.create_connection(("127.0.0.1", port), 20)
-            client.sendall(struct.pack("!i", len(body) + 4) + body)
-            sockets.append(client)
-        for client in sockets:
-            read_until_ready(client)
-        return sockets
-
     def query(self, sockets):
-        message = b"select 1\0"
         for start in range(0, len(sockets), self.together):
             some = sockets[start : start + self.together]
             for client in some:
-                client.sendall(b"Q" + struct.pack("!i", len(message) + 4) + message)
+                client.sendall(traffic.simple_query(b"select 1"))
             for client in some:
-                read_until_ready(client)
+                traffic.read_until_ready(client)
         time.sleep(1)  # what is given back a moment later is not counted against anyone
 
 
-def read_until_ready(client):
-    received = b""
-    while not received.endswith(b"Z\0\0\0\5I"):
-        piece = client.recv(4096)
-        if not piece:
-            raise ConnectionError(f"closed by the pooler: {received[-200:]!r}")
-        received += piece
+class Crowd(Pgbench):
+    """What the busy clients notice of many that are connected and silent: measured before these come, then with them."""
+
+    ratios = ["p99_ms", "cpu_us"]
+    busy = 50
+    silent = 14950
+
+    def __init__(self):
+        super().__init__(
+            "crowd", "15,000 clients, of whom 50 are busy; p99 with the silent ones, and alone", ["-S"], kinds=ENGINES, log=True,
+            ratios=Crowd.ratios,
+        )
+
+    def can_measure(self, subject):
+        return isinstance(subject, Pooler)
+
+    def measure(self, subject, context):
+        subject.start("trust", context.pool)
+        sockets = []
+        try:
+            self.run(subject, context, self.busy, WARM_UP_SECONDS)
+            alone = self.busy_figures(subject, context)
+            sockets = log_in(subject.port, self.silent)
+            figures = self.busy_figures(subject, context)
+            figures["p99_alone_ms"] = alone["p99_ms"]
+            figures["p99_growth"] = figures["p99_ms"] / alone["p99_ms"]
+            figures["memory_kb"] = machine.memory_kb(subject.pid, "VmHWM")
+            return figures
+        finally:
+            close_all(sockets)
+            subject.stop()
+
+    def busy_figures(self, subject, context):
+        before = machine.task_seconds(subject.pid)
+        output = self.run(subject, context, self.busy, context.seconds)
+        figures, transactions = self.figures(output, context.folder / "pgbench")
+        figures["cpu_us"] = (machine.task_seconds(subject.pid) - before) / transactions * 1e6
+        return figures
 
 
 BIG_RESULT = "select repeat('x', 1000) from generate_series(1, 10000);\n"
 
 ALL = [
-    Pgbench("simple", "one SELECT by primary key, simple protocol", ["-S", "-M", "simple"]),
-    Pgbench("extended", "the same, extended protocol", ["-S", "-M", "extended"]),
+    Pgbench("simple", "one SELECT by primary key, simple protocol", ["-S", "-M", "simple"], kinds=FLOOR | {"workers"}),
+    Pgbench("extended", "the same, extended protocol", ["-S", "-M", "extended"], kinds=FLOOR | {"workers"}),
     Pgbench("tpcb", "TPC-B-like: five statements in a transaction", ["-M", "simple"]),
-    Pgbench("connect", "a connection for each SELECT, trusted", ["-S", "-C"]),
+    Pgbench(
+        "connect", "a connection for each SELECT, trusted (a relay opens one to PostgreSQL, too)", ["-S", "-C"], kinds=FLOOR,
+        floor=False,
+    ),
     Pgbench("connect_scram", "a connection for each SELECT, SCRAM-SHA-256", ["-S", "-C"], user="bench_scram", auth_type="scram-sha-256"),
-    Pgbench("big", "results of 10 MB", [], clients=8, script=BIG_RESULT),
+    Pgbench("big", "results of 10 MB", [], clients=8, script=BIG_RESULT, kinds=FLOOR | {"relay-size"}),
     IdleClients(),
-    Pgbench("many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True),
+    Crowd(),
+    Pgbench(
+        "many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True, kinds={"pooler", "engine", "workers"},
+        ratios=["p50_ms", "p99_ms", "cpu_us"],
+    ),
     Pgbench("single", "one client, one SELECT after the other", ["-S"], clients=1, log=True),
     Pgbench("saturated", "50 clients on a pool of 25, as fast as they can", ["-S"], clients=50, pool=25, log=True),
     Pgbench("deployment", "50 clients on a pool of 25 that ask for 3,571 SELECTs a second", ["-S", "-R", "3571"], clients=50, pool=25, log=True),
 ]
 
-DEFAULT = [w.name for w in ALL if w.name != "connect_scram"]
+# What fits into ten minutes.
+DEFAULT = [w.name for w in ALL if w.name not in ("connect_scram", "crowd")]
