@@ -2,10 +2,19 @@
 
 import pytest
 
-from pooler import Pooler, allow_many_files
+from pooler import Pooler, allow_many_files, refusal_of_engine
 from postgres import Cluster
 
 allow_many_files()
+
+SKIPPED = 77  # what CMakeLists.txt gives as SKIP_RETURN_CODE
+
+
+def pytest_sessionstart(session):
+    """A hook: nothing is run with an engine that is not to be had here."""
+    refusal = refusal_of_engine()
+    if refusal:
+        pytest.exit(refusal, SKIPPED)
 
 
 @pytest.fixture(scope="session")

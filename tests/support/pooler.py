@@ -1,8 +1,8 @@
 """The program under test, running with a configuration of its own.
 
 The environment says which program: PGWEIR is its path (a PgBouncer works too, for behaviour that both
-share), WORKERS the number of its threads, PGWEIR_TEST_SLOW by how much limits are stretched when a
-sanitizer slows it down.
+share), WORKERS the number of its threads, ENGINE its io_engine, PGWEIR_TEST_SLOW by how much limits are
+stretched when a sanitizer slows it down.
 """
 
 import os
@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from postgres import PASSWORDS, free_port, own_folder, temporary_folder, unprivileged
@@ -18,6 +19,7 @@ from wire import Wire, send_cancel, wait_until
 
 PROGRAM = os.environ.get("PGWEIR", "pgweir")
 WORKERS = int(os.environ.get("WORKERS", "1"))
+ENGINE = os.environ.get("ENGINE", "auto")
 SLOW = float(os.environ.get("PGWEIR_TEST_SLOW", "1"))
 IS_PGBOUNCER = os.path.basename(PROGRAM) == "pgbouncer"
 
@@ -38,6 +40,26 @@ def seconds(limit):
 def allow_many_files():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+# What the engine on io_uring asks of the kernel (6.1): a ring of one thread that finishes its work when asked.
+SETUP_RING = """
+import ctypes, os, sys
+parameters = (ctypes.c_uint32 * 30)()
+parameters[2] = 1 << 12 | 1 << 13  # IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_DEFER_TASKRUN
+system = ctypes.CDLL(None, use_errno=True)
+if system.syscall(425, 8, parameters) < 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+"""
+
+
+def refusal_of_engine():
+    """Why this machine cannot run ENGINE, for the user that the program runs as; None if it can."""
+    if ENGINE != "io_uring":
+        return None
+    command = [sys.executable, "-c", SETUP_RING]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **unprivileged())
+    return f"the kernel refuses io_uring: {done.stderr.strip()}" if done.returncode else None
 
 
 def userlist(passwords):
@@ -88,6 +110,7 @@ class Pooler:
         }
         if not IS_PGBOUNCER:
             settings["workers"] = WORKERS
+            settings["io_engine"] = ENGINE
         return settings
 
     # Configuration.
