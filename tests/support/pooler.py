@@ -78,7 +78,7 @@ class Pooler:
     def __init__(self, server, settings=None, databases=None, users=None, passwords=None):
         """`server` is where the databases app and second are; None for a pooler without them."""
         self.folder = temporary_folder("pgweir-test-")
-        self.port = free_port()
+        self.port = (settings or {}).get("listen_port") or free_port()
         self.settings = self._defaults()
         self.settings.update(settings or {})
         self.databases = {}
