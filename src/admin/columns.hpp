@@ -23,9 +23,14 @@ namespace pgweir::admin {
 /// OIDs of PostgreSQL's types (pg_type.dat).
 enum class column_type : std::int32_t { int8 = 20, int4 = 23, text = 25, numeric = 1700 };
 
+/// A number with two digits behind the point.
+struct hundredths {
+    std::uint64_t value;
+};
+
 /// NULL, a number or a text.
-using cell =
-    std::variant<std::monostate, std::int64_t, std::uint64_t, std::string_view, std::string>;
+using cell = std::
+    variant<std::monostate, std::int64_t, std::uint64_t, hundredths, std::string_view, std::string>;
 
 template <typename Row>
 struct column_spec {
@@ -452,6 +457,24 @@ inline constexpr column_spec<peer_pool_row> peer_pool_columns[] = {
     {"cl_waiting_cancel_req", column_type::int4, &field<&peer_pool_row::cl_waiting_cancel_req>},
     {"sv_active_cancel", column_type::int4, &field<&peer_pool_row::sv_active_cancel>},
     {"sv_login", column_type::int4, &field<&peer_pool_row::sv_login>},
+};
+
+/// An average; 0 of nothing.
+inline cell events_per_turn(const worker_row& row) {
+    return hundredths{row.turns == 0 ? 0 : row.events * 100 / row.turns};
+}
+
+inline constexpr column_spec<worker_row> worker_columns[] = {
+    {"worker", column_type::int4, &field<&worker_row::worker>},
+    {"engine", column_type::text, &field<&worker_row::engine>},
+    {"clients", column_type::int4, &field<&worker_row::clients>},
+    {"servers", column_type::int4, &field<&worker_row::servers>},
+    {"turns", column_type::numeric, &field<&worker_row::turns>},
+    {"events", column_type::numeric, &field<&worker_row::events>},
+    {"events_per_turn", column_type::numeric, &events_per_turn},
+    {"migrations_in", column_type::numeric, &field<&worker_row::migrations_in>},
+    {"migrations_out", column_type::numeric, &field<&worker_row::migrations_out>},
+    {"accepted", column_type::numeric, &field<&worker_row::accepted>},
 };
 
 inline constexpr column_spec<dns_host_row> dns_host_columns[] = {

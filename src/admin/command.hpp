@@ -53,9 +53,10 @@ enum class show_kind : std::uint8_t {
     totals,
     users,
     version,
+    workers,  // ours; the others are PgBouncer's
 };
 
-inline constexpr std::size_t show_kind_count = static_cast<std::size_t>(show_kind::version) + 1;
+inline constexpr std::size_t show_kind_count = static_cast<std::size_t>(show_kind::workers) + 1;
 
 enum class operation_kind : std::uint8_t {
     disable,

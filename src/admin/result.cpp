@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <set>
 #include <span>
 #include <tuple>
 
@@ -20,6 +21,7 @@ constexpr std::string_view help_text =
     "\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE\n"
     "\tSHOW DNS_HOSTS|DNS_ZONES\n"
     "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"
+    "\tSHOW WORKERS\n"
     "\tSET key = arg\n"
     "\tRELOAD\n"
     "\tPAUSE [<db>]\n"
@@ -47,15 +49,20 @@ void append_big_endian(std::string& out, Number value) {
 
 /// Digits of base 10000, the highest first; the weight is the power of the first (numeric_send in
 /// PostgreSQL's numeric.c).
-void append_numeric(std::string& out, std::uint64_t value) {
+void append_numeric(std::string& out, std::uint64_t whole, std::uint64_t hundredth, int scale) {
     std::vector<std::int16_t> digits;
-    for (; value > 0; value /= 10'000) {
-        digits.push_back(static_cast<std::int16_t>(value % 10'000));
+    if (hundredth > 0) {
+        digits.push_back(static_cast<std::int16_t>(hundredth * 100));
+    }
+    std::int16_t weight = -1;
+    for (; whole > 0; whole /= 10'000) {
+        digits.push_back(static_cast<std::int16_t>(whole % 10'000));
+        weight++;
     }
     append_big_endian(out, static_cast<std::int16_t>(digits.size()));
-    append_big_endian(out, static_cast<std::int16_t>(digits.empty() ? 0 : digits.size() - 1));
+    append_big_endian(out, digits.empty() ? std::int16_t{0} : weight);
     append_big_endian(out, std::int16_t{0});  // positive
-    append_big_endian(out, std::int16_t{0});  // no digits behind the point
+    append_big_endian(out, static_cast<std::int16_t>(scale));
     for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
         append_big_endian(out, *digit);
     }
@@ -96,7 +103,18 @@ std::string encode_total(std::uint64_t value, column_type type, std::int16_t for
         return fmt::to_string(value);
     }
     std::string bytes;
-    append_numeric(bytes, value);
+    append_numeric(bytes, value, 0, 0);
+    return bytes;
+}
+
+std::string encode_average(hundredths average, std::int16_t format) {
+    const std::uint64_t whole = average.value / 100;
+    const std::uint64_t rest = average.value % 100;
+    if (format != binary_format) {
+        return fmt::format("{}.{:02}", whole, rest);
+    }
+    std::string bytes;
+    append_numeric(bytes, whole, rest, 2);
     return bytes;
 }
 
@@ -111,6 +129,8 @@ void put_cell(
         put_bytes(message, encode_number(*number, type, format));
     } else if (const auto* total_value = std::get_if<std::uint64_t>(&value)) {
         put_bytes(message, encode_total(*total_value, type, format));
+    } else if (const auto* average = std::get_if<hundredths>(&value)) {
+        put_bytes(message, encode_average(*average, format));
     } else if (const auto* view = std::get_if<std::string_view>(&value)) {
         put_bytes(message, *view);
     } else if (const auto* text = std::get_if<std::string>(&value)) {
@@ -309,15 +329,23 @@ std::vector<named_total> total_rows(const snapshot& data) {
     return rows;
 }
 
-std::vector<named_text> state_rows(pooler_state state) {
+/// PgBouncer's three rows first; below them the engines that the workers run on, each once.
+std::vector<named_text> state_rows(const snapshot& data) {
     const auto answer = [&](pooler_state asked) -> std::string_view {
-        return state == asked ? "yes" : "no";
+        return data.state == asked ? "yes" : "no";
     };
-    return {
+    std::vector<named_text> rows = {
         {"active", answer(pooler_state::active)},
         {"paused", answer(pooler_state::paused)},
         {"suspended", answer(pooler_state::suspended)},
     };
+    std::set<std::string_view> engines;
+    for (const worker_row& row : data.workers) {
+        if (engines.insert(row.engine).second) {
+            rows.push_back({"io_engine", row.engine});
+        }
+    }
+    return rows;
 }
 
 std::vector<named_text> version_rows() {
@@ -379,7 +407,7 @@ void visit_table(show_kind what, const snapshot& data, const Visitor& visit) {
         case show_kind::sockets:
             return table(sockets, all_sockets(data, socket_table::sockets));
         case show_kind::state:
-            return table(columns_of<named_text>(state_columns), state_rows(data.state));
+            return table(columns_of<named_text>(state_columns), state_rows(data));
         case show_kind::stats:
             return table(columns_of<stats_row>(stats_columns), sorted(data.stats, by_database));
         case show_kind::stats_averages:
@@ -396,6 +424,8 @@ void visit_table(show_kind what, const snapshot& data, const Visitor& visit) {
             return table(columns_of<user_row>(user_columns), sorted(data.users, by_name));
         case show_kind::version:
             return table(columns_of<named_text>(version_columns), version_rows());
+        case show_kind::workers:
+            return table(columns_of<worker_row>(worker_columns), data.workers);
         case show_kind::fds:
         case show_kind::help:
             return;

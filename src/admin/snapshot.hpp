@@ -194,12 +194,25 @@ struct dns_zone_row {
     std::int64_t count = 0;
 };
 
-/// SHOW STATE.
+/// SHOW WORKERS. Counts since the start.
+struct worker_row {
+    std::int64_t worker = 0;
+    std::string engine;
+    std::int64_t clients = 0;
+    std::int64_t servers = 0;
+    std::uint64_t turns = 0;   // times that the engine looked for what has happened
+    std::uint64_t events = 0;  // and what it found
+    std::uint64_t migrations_in = 0;
+    std::uint64_t migrations_out = 0;  // servers that went to another worker
+    std::uint64_t accepted = 0;        // clients
+};
+
+/// SHOW STATE, which shows the engines of the workers too.
 enum class pooler_state : std::uint8_t { active, paused, suspended };
 
 /// Everything that one SHOW may need. Only what the asked kind shows has to be filled:
-/// CLIENTS clients; SERVERS servers; SOCKETS and ACTIVE_SOCKETS both; TOTALS and STATS* stats; the
-/// others the field of their name.
+/// CLIENTS clients; SERVERS servers; SOCKETS and ACTIVE_SOCKETS both; TOTALS and STATS* stats;
+/// STATE state and workers; the others the field of their name.
 struct snapshot {
     std::vector<pool_row> pools;
     std::vector<client_row> clients;
@@ -215,6 +228,7 @@ struct snapshot {
     std::vector<peer_pool_row> peer_pools;
     std::vector<dns_host_row> dns_hosts;
     std::vector<dns_zone_row> dns_zones;
+    std::vector<worker_row> workers;
     pooler_state state = pooler_state::active;
 };
 

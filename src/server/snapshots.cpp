@@ -281,6 +281,23 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
     };
 }
 
+void fill_worker(const worker& from, admin::snapshot& into) {
+    const net::engine& engine = from.loop().streams();
+    const net::engine_counts counts = engine.counts();
+    const worker::activity& done = from.done();
+    admin::worker_row row;
+    row.worker = from.id();
+    row.engine = engine.name();
+    row.clients = static_cast<std::int64_t>(from.client_total());
+    row.servers = static_cast<std::int64_t>(from.server_total());
+    row.turns = counts.turns;
+    row.events = counts.events;
+    row.migrations_in = done.migrations_in;
+    row.migrations_out = done.migrations_out;
+    row.accepted = done.accepted;
+    into.workers.push_back(std::move(row));
+}
+
 void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
     const pool::parameter_store& store = shared.parameters;
     from.for_each_client([&](const session::client& c) { into.clients.push_back(row_of(c, store)); }

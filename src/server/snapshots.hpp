@@ -21,6 +21,9 @@ std::map<std::string, admin::stats_counters> stats_by_database(process& shared);
 /// Everything but sockets, stats and config rows. Any thread.
 void fill_pools(process& shared, const session::runtime& settings, admin::snapshot& into);
 
+/// What a worker has done. On the worker's thread.
+void fill_worker(const worker& from, admin::snapshot& into);
+
 /// The sockets of a worker. On the worker's thread.
 void fill_sockets(const worker& from, process& shared, admin::snapshot& into);
 

@@ -605,19 +605,24 @@ void supervisor::gather(admin::show_kind what, gathered done) {
         const bool sockets =
             what == admin::show_kind::clients || what == admin::show_kind::servers ||
             what == admin::show_kind::sockets || what == admin::show_kind::active_sockets;
-        if (!sockets) {
+        const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state;
+        if (!sockets && !workers) {
             return done(std::move(data));
         }
         // One worker after the other: each has the snapshot to itself.
         auto visit = std::make_shared<std::function<void(std::size_t)>>();
-        *visit = [this, data, done, visit](std::size_t index) {
+        *visit = [this, data, done, visit, sockets](std::size_t index) {
             if (index == workers_.size()) {
                 done(data);
                 *visit = nullptr;
                 return;
             }
-            workers_[index]->post([this, data, visit, index] {
-                fill_sockets(*workers_[index], shared_, *data);
+            workers_[index]->post([this, data, visit, index, sockets] {
+                if (sockets) {
+                    fill_sockets(*workers_[index], shared_, *data);
+                } else {
+                    fill_worker(*workers_[index], *data);
+                }
                 (*visit)(index + 1);
             });
         };

@@ -62,6 +62,7 @@ void worker::post(std::function<void()> task) {
 void worker::accept(int socket) {
     net::apply(socket_options_of(settings()), socket);
     shared_.clients++;
+    done_.accepted++;
     auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++);
     clients_.push_back(*c.release());
 }
@@ -211,6 +212,7 @@ void worker::hand_over(pool::server_connection& server, pool::worker_id to) {
     const auto found = servers_.find(server.id);
     std::shared_ptr<pool::server_connection> moving(std::move(found->second));
     servers_.erase(found);
+    done_.migrations_out++;
     // Nothing of it stays here, or its end could come on two threads.
     supervisor_.worker_of(to).post([&taker = supervisor_.worker_of(to), moving = std::move(moving)](
                                    ) mutable { taker.take_over(std::move(moving)); });
@@ -218,6 +220,7 @@ void worker::hand_over(pool::server_connection& server, pool::worker_id to) {
 
 void worker::take_over(std::shared_ptr<pool::server_connection> server) {
     pool::server_connection& taken = *server;
+    done_.migrations_in++;
     servers_.emplace(taken.id, std::move(server));
     taken.attach(*this);
 }

@@ -66,6 +66,19 @@ public:
     }
 
     template <typename Visit>
+    /// What it has done since the start.
+    struct activity {
+        std::uint64_t accepted = 0;  // clients
+        std::uint64_t migrations_in = 0;
+        std::uint64_t migrations_out = 0;  // servers that went to another worker
+    };
+
+    const activity& done() const noexcept { return done_; }
+
+    std::size_t client_total() const noexcept { return clients_.size(); }
+
+    std::size_t server_total() const noexcept { return servers_.size(); }
+
     void for_each_server(Visit&& visit) const {
         for (const auto& [id, server] : servers_) {
             visit(*server);
@@ -83,6 +96,8 @@ public:
 
     // pool::server_host
     auth::scram_client_cache& scram_cache() noexcept override { return shared_.scram_keys; }
+    const net::loop& loop() const noexcept { return loop_; }
+
 
     const config::settings& settings() const noexcept override {
         return runtime_->configuration->global;
@@ -151,6 +166,7 @@ private:
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;
 
+    activity done_;
     bool burial_posted_ = false;
     std::vector<std::unique_ptr<session::client>> dead_clients_;
     std::vector<std::shared_ptr<pool::server_connection>> dead_servers_;

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from harness import IS_PGBOUNCER, check_error, closed_with, is_closed, pgweir_only, refused, works
-from pooler import ADMIN, STATS, seconds
+from harness import IS_PGBOUNCER, Stopwatch, check_error, closed_with, is_closed, pgweir_only, refused, works
+from pooler import ADMIN, ENGINE, STATS, WORKERS, seconds
 from wire import ServerError, Wire, query, request, wait_until
 
 INT4, INT8, TEXT, NUMERIC = 23, 20, 25, 1700
@@ -104,6 +104,59 @@ def test_columns_are_those_of_pgbouncer(pooler, what):
     assert result.columns == COLUMNS[what]
     assert result.tags == ["SHOW"]
     assert all(len(row) == len(COLUMNS[what]) for row in result.rows)
+
+
+WORKER_COLUMNS = columns(
+    "worker engine clients servers turns events events_per_turn migrations_in migrations_out accepted",
+    NUMERIC,
+    worker=INT4,
+    engine=TEXT,
+    clients=INT4,
+    servers=INT4,
+)
+
+
+COUNTS = "clients servers turns events migrations_in migrations_out accepted".split()
+
+
+@pgweir_only
+@pytest.mark.parametrize("ask", [query, request])
+def test_workers_have_a_row_each(pooler, ask):
+    with pooler.console() as console:
+        console.send(ask("show workers"))
+        result = console.read_result()
+    assert result.columns == WORKER_COLUMNS
+    assert [row[0] for row in result.rows] == [str(at) for at in range(WORKERS)]
+    engines = {row[1] for row in result.rows}
+    assert engines == {ENGINE} or (ENGINE == "auto" and len(engines) == 1)
+
+
+@pgweir_only
+def test_workers_count_what_they_do(start_pooler):
+    """Two clients take turns on the only server, so it goes from worker to worker."""
+    pooler = start_pooler(default_pool_size=1)
+    names = [name for name, _ in WORKER_COLUMNS]
+
+    def sums():
+        rows = [dict(zip(names, row)) for row in console.query("show workers").rows]
+        for row in rows:
+            average = int(row["events"]) / max(1, int(row["turns"]))
+            assert abs(float(row["events_per_turn"]) - average) <= 0.01
+        return {name: sum(int(row[name]) for row in rows) for name in COUNTS}
+
+    with pooler.console() as console:
+        before = sums()
+        with pooler.client() as first, pooler.client() as second:
+            for _ in range(5):
+                assert first.ask("select 1") == second.ask("select 1") == "1"
+            after = sums()
+            assert (after["clients"], after["servers"]) == (3, 1)  # with the console
+            assert after["accepted"] - before["accepted"] == 2
+            assert after["turns"] > before["turns"]
+            assert after["events"] - before["events"] >= 20
+            assert after["migrations_in"] == after["migrations_out"]
+            assert after["migrations_in"] >= 9 if WORKERS > 1 else after["migrations_in"] == 0
+        wait_until(lambda: sums()["clients"] == 1, "only the console is left")
 
 
 def test_help_is_a_notice(pooler):
@@ -206,6 +259,7 @@ def test_lists_have_their_rows(pooler):
     rows = {row["list"]: int(row["items"]) for row in pooler.show("LISTS")}
     for name in ("databases", "users", "pools", "used_clients", "free_servers", "dns_names"):
         assert name in rows
+    assert IS_PGBOUNCER or rows["io_engine"]["value"] == ENGINE
     assert rows["databases"] >= 2 and rows["used_clients"] >= 1
 
 
@@ -310,7 +364,8 @@ def test_state_says_whether_it_is_paused(pooler):
     def state():
         return {row["key"]: row["value"] for row in pooler.show("STATE")}
 
-    assert state() == {"active": "yes", "paused": "no", "suspended": "no"}
+    (engine,) = {row["engine"] for row in pooler.show("WORKERS")}
+    assert state() == {"active": "yes", "paused": "no", "suspended": "no", "io_engine": engine}
     pooler.command("PAUSE")
     assert state()["paused"] == "yes"
     pooler.command("RESUME")

@@ -556,6 +556,39 @@ TEST(ShowTest, StateIsOneOfThree) {
     );
 }
 
+TEST(ShowTest, StateHasTheEnginesBelowWhatPgbouncerShows) {
+    snapshot data;
+    const auto add = [&](const char* engine) { data.workers.emplace_back().engine = engine; };
+    add("io_uring");
+    add("io_uring");
+    EXPECT_THAT(
+        rows(show_kind::state, data),
+        ElementsAre("D active|yes", "D paused|no", "D suspended|no", "D io_engine|io_uring")
+    );
+    add("epoll");
+    EXPECT_THAT(rows(show_kind::state, data), SizeIs(5));
+}
+
+TEST(ShowTest, WorkersWithAverages) {
+    snapshot data;
+    data.workers.push_back({0, "io_uring", 12, 3, 1000, 3141, 7, 5, 99});
+    data.workers.push_back({1, "epoll", 0, 0, 0, 0, 0, 0, 0});
+    data.workers.push_back({2, "epoll", 1, 1, 200, 199, 0, 0, 1});
+    EXPECT_EQ(
+        header(show_kind::workers),
+        "T worker:23 engine:25 clients:23 servers:23 turns:1700 events:1700 events_per_turn:1700 "
+        "migrations_in:1700 migrations_out:1700 accepted:1700"
+    );
+    EXPECT_THAT(
+        rows(show_kind::workers, data),
+        ElementsAre(
+            "D 0|io_uring|12|3|1000|3141|3.14|7|5|99",
+            "D 1|epoll|0|0|0|0|0.00|0|0|0",
+            "D 2|epoll|1|1|200|199|0.99|0|0|1"
+        )
+    );
+}
+
 TEST(ShowTest, MemAndNamesOfHosts) {
     snapshot data;
     data.mem.push_back({"client_cache", 512, 10, 2, 6144});
@@ -639,6 +672,19 @@ TEST(BinaryFormatTest, NumericHasDigitsOfBaseTenThousand) {
         fields.at(4),
         bytes({0, 5, 0, 4, 0, 0, 0, 0, 0x07, 0x34, 0x1a, 0x58, 0x02, 0xe1, 0x03, 0xbb, 0x06, 0x4f})
     );
+}
+
+TEST(BinaryFormatTest, AveragesHaveTwoDigitsBehindThePoint) {
+    const auto average_of = [](std::uint64_t turns, std::uint64_t events) {
+        snapshot data;
+        data.workers.push_back({0, "epoll", 0, 0, turns, events, 0, 0, 0});
+        return binary_row(show_kind::workers, data).at(6);
+    };
+    EXPECT_EQ(average_of(0, 0), bytes({0, 0, 0, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(average_of(100, 7), bytes({0, 1, 0xff, 0xff, 0, 0, 0, 2, 0x02, 0xbc}));
+    EXPECT_EQ(average_of(1, 3), bytes({0, 1, 0, 0, 0, 0, 0, 2, 0, 3}));
+    EXPECT_EQ(average_of(100, 314), bytes({0, 2, 0, 0, 0, 0, 0, 2, 0, 3, 0x05, 0x78}));
+    EXPECT_EQ(average_of(1, 10'000), bytes({0, 2, 0, 1, 0, 0, 0, 2, 0, 1, 0, 0}));
 }
 
 TEST(BinaryFormatTest, FormatsMayDifferFromColumnToColumn) {
