@@ -179,7 +179,7 @@ constexpr key table[] = {
     // Without TLS all of disable, allow and prefer mean what is done: connect in clear.
     {"server_tls_sslmode",          tls<&s::server_tls_sslmode>(),                  reload,  built},
     {"service_name",                text<&s::service_name>(),                       restart, not_built},
-    {"so_reuseport",                flag<&s::so_reuseport>(),                       restart, not_built},
+    {"so_reuseport",                flag<&s::so_reuseport>(),                       restart, built},
     {"stats_period",                whole_seconds<&s::stats_period, 1>(),           reload,  built},
     {"stats_users",                 word_list<&s::stats_users>(),                   reload,  built},
     {"suspend_timeout",             time<&s::suspend_timeout>(),                    reload,  built},

@@ -26,6 +26,8 @@ namespace {
 /// How long to wait when the system has no descriptor left for a new connection.
 constexpr std::chrono::milliseconds retry_after{100};
 
+using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
 template <typename Protocol>
 class acceptor final : public listener {
 public:
@@ -42,11 +44,19 @@ public:
 
     std::string name() const override { return name_; }
 
-    void open(const typename Protocol::endpoint& endpoint, int backlog, error_code& ec) {
+    void open(
+        const typename Protocol::endpoint& endpoint,
+        int backlog,
+        error_code& ec,
+        listener::port_use use = listener::port_use::exclusive
+    ) {
         socket_.open(endpoint.protocol(), ec);
         if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
             if (!ec) {
                 socket_.set_option(asio::socket_base::reuse_address(true), ec);
+            }
+            if (!ec && use == listener::port_use::shared) {
+                socket_.set_option(reuse_port(true), ec);
             }
             if (!ec && endpoint.address().is_v6()) {
                 socket_.set_option(asio::ip::v6_only(true), ec);
@@ -98,10 +108,17 @@ private:
     std::shared_ptr<bool> life_ = std::make_shared<bool>(true);
 };
 
-failure cannot_listen(const std::string& where, const error_code& ec) {
+constexpr const char* port_taken =
+    ": another program listens there already; stop it or set another listen_port (pgweirs share "
+    "one if each of them has so_reuseport = 1)";
+constexpr const char* path_taken =
+    ": another program listens there already; stop it or set another unix_socket_dir or "
+    "listen_port";
+
+failure cannot_listen(const std::string& where, const error_code& ec, const char* if_taken) {
     std::string hint;
     if (ec == asio::error::address_in_use) {
-        hint = ": another program listens there already; stop it or set another listen_port";
+        hint = if_taken;
     } else if (ec == asio::error::access_denied) {
         hint = ": ports below 1024 and foreign directories need more rights";
     }
@@ -124,26 +141,22 @@ bool remove_stale(const std::string& path) {
 }  // namespace
 
 result<std::unique_ptr<listener>> listener::tcp(
-    loop& owner, const std::string& address, int port, int backlog, callback accepted
+    loop& owner, const tcp_options& options, int backlog, callback accepted
 ) {
     using asio::ip::tcp;
-    const std::string where = fmt::format("{}:{}", address, port);
-    const auto port_number = static_cast<unsigned short>(port);
+    const std::string where = fmt::format("{}:{}", options.address, options.port);
     error_code ec;
-    tcp::endpoint endpoint(tcp::v4(), port_number);
-    if (address != "*") {
-        tcp::resolver resolver(owner.context());
-        const auto found =
-            resolver.resolve(address, std::to_string(port), asio::ip::resolver_base::passive, ec);
-        if (ec) {
-            return cannot_listen(where, ec);
-        }
-        endpoint = found.begin()->endpoint();
+    tcp::resolver resolver(owner.context());
+    const auto found = resolver.resolve(
+        options.address, std::to_string(options.port), asio::ip::resolver_base::passive, ec
+    );
+    if (ec) {
+        return cannot_listen(where, ec, port_taken);
     }
     auto made = std::make_unique<acceptor<tcp>>(owner, std::move(accepted));
-    made->open(endpoint, backlog, ec);
+    made->open(found.begin()->endpoint(), backlog, ec, options.use);
     if (ec) {
-        return cannot_listen(where, ec);
+        return cannot_listen(where, ec, port_taken);
     }
     made->run(where, {});
     return std::unique_ptr<listener>(std::move(made));
@@ -164,15 +177,15 @@ result<std::unique_ptr<listener>> listener::local(
     try {
         endpoint = protocol::endpoint(bind_path);
     } catch (const boost::system::system_error& e) {
-        return cannot_listen(path, e.code());
+        return cannot_listen(path, e.code(), path_taken);
     }
     if (!abstract && !remove_stale(path)) {
-        return cannot_listen(path, asio::error::address_in_use);
+        return cannot_listen(path, asio::error::address_in_use, path_taken);
     }
     auto made = std::make_unique<acceptor<protocol>>(owner, std::move(accepted));
     made->open(endpoint, backlog, ec);
     if (ec) {
-        return cannot_listen(path, ec);
+        return cannot_listen(path, ec, path_taken);
     }
     if (!abstract) {
         if (!options.group.empty()) {

@@ -4,6 +4,7 @@
 
 #include "base/result.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,10 +20,18 @@ public:
     /// A connected socket, which is the callee's.
     using callback = std::function<void(int socket)>;
 
-    /// Listens on an address and port: an IP address, a name (its first address), or "*" for all
-    /// addresses of both families.
+    /// Whether other processes of this user may listen on the port too, if they all say so; the
+    /// system then deals connections out to them.
+    enum class port_use : std::uint8_t { exclusive, shared };
+
+    struct tcp_options {
+        std::string address;  // an IP address or a name (its first address)
+        int port = 0;
+        port_use use = port_use::exclusive;
+    };
+
     static result<std::unique_ptr<listener>> tcp(
-        loop& owner, const std::string& address, int port, int backlog, callback accepted
+        loop& owner, const tcp_options& options, int backlog, callback accepted
     );
 
     struct local_options {

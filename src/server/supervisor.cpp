@@ -130,13 +130,15 @@ supervisor::~supervisor() = default;
 
 result<void> supervisor::listen_tcp(const std::string& address) {
     const config::settings& global = runtime_->configuration->global;
-    auto made = net::listener::tcp(
-        workers_[0]->loop(),
-        address,
-        global.listen_port,
-        global.listen_backlog,
-        [this](int socket) { accepted(socket); }
-    );
+    using port_use = net::listener::port_use;
+    net::listener::tcp_options options;
+    options.address = address;
+    options.port = global.listen_port;
+    options.use = global.so_reuseport ? port_use::shared : port_use::exclusive;
+    auto made =
+        net::listener::tcp(workers_[0]->loop(), options, global.listen_backlog, [this](int socket) {
+            accepted(socket);
+        });
     if (!made) {
         return made.error();
     }
@@ -145,9 +147,24 @@ result<void> supervisor::listen_tcp(const std::string& address) {
     return {};
 }
 
-/// On the first worker's thread: connections are dealt out to the workers in turn.
+/// The worker with the fewest clients; of several, the next in turn.
+worker& supervisor::next_worker() noexcept {
+    const std::size_t total = workers_.size();
+    std::size_t best = next_worker_ % total;
+    for (std::size_t step = 1; step < total; step++) {
+        const std::size_t other = (next_worker_ + step) % total;
+        if (workers_[other]->load() < workers_[best]->load()) {
+            best = other;
+        }
+    }
+    next_worker_ = best + 1;
+    return *workers_[best];
+}
+
+/// On the first worker's thread, which accepts for all (docs/decisions/0005-one-worker-accepts.md).
 void supervisor::accepted(int socket) {
-    worker& next = *workers_[next_worker_++ % workers_.size()];
+    worker& next = next_worker();
+    next.expect_client();
     if (&next == workers_[0].get()) {
         return next.accept(socket);
     }

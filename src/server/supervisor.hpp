@@ -71,6 +71,7 @@ private:
 
     result<void> listen_tcp(const std::string& address);
     void accepted(int socket);
+    worker& next_worker() noexcept;
     void watch_signals();
     void on_signal(int number);
     void tick();
@@ -106,7 +107,7 @@ private:
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::unique_ptr<net::listener>> listeners_;  // on the first worker's loop
     std::unique_ptr<signals> signals_;
-    pool::worker_id next_worker_ = 0;  // on the first worker's thread
+    std::size_t next_worker_ = 0;  // on the first worker's thread
     std::vector<waiting_operator> waiting_;
     shutdown_stage shutdown_ = shutdown_stage::running;
     bool stopping_ = false;

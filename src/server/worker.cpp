@@ -327,6 +327,7 @@ void worker::exempt(session::client& owner) noexcept {
 }
 
 void worker::remove(session::client& owner) noexcept {
+    load_.fetch_sub(1, std::memory_order_relaxed);
     shared_.clients--;
     shared_.exempt -= owner.exempt ? 1 : 0;
     cancel_requesters_.erase(owner.id());

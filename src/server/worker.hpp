@@ -2,8 +2,9 @@
 
 // One thread of clients and servers: owns its loop and every connection on it.
 //
-// From other threads only start(), post() and join() may be called; all else runs on the worker's
-// own thread. Objects that end are freed a turn later, so that nobody up the stack finds them gone.
+// From other threads only start(), post(), join(), expect_client() and load() may be called; all
+// else runs on the worker's own thread. Objects that end are freed a turn later, so that nobody up
+// the stack finds them gone.
 
 #include "net/loop.hpp"
 #include "pool/cancel_request.hpp"
@@ -14,6 +15,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <list>
@@ -38,9 +40,15 @@ public:
     void join();
     void post(std::function<void()> task) override;
 
+    /// Counts a client that is about to be posted here.
+    void expect_client() noexcept { load_.fetch_add(1, std::memory_order_relaxed); }
+
+    /// Its clients, with those on their way to it.
+    int load() const noexcept { return load_.load(std::memory_order_relaxed); }
+
     // On the worker's thread.
 
-    /// Takes over a connected client.
+    /// Takes over a connected client, which was expected.
     void accept(int socket);
 
     /// From now on these settings hold; clients of databases that are gone end.
@@ -58,14 +66,6 @@ public:
     /// Ends clients for which `fits` holds.
     void kill_clients(const std::function<bool(const session::client&)>& fits, errc why);
 
-    template <typename Visit>
-    void for_each_client(Visit&& visit) const {
-        for (const session::client& c : clients_) {
-            visit(c);
-        }
-    }
-
-    template <typename Visit>
     /// What it has done since the start.
     struct activity {
         std::uint64_t accepted = 0;  // clients
@@ -79,6 +79,14 @@ public:
 
     std::size_t server_total() const noexcept { return servers_.size(); }
 
+    template <typename Visit>
+    void for_each_client(Visit&& visit) const {
+        for (const session::client& c : clients_) {
+            visit(c);
+        }
+    }
+
+    template <typename Visit>
     void for_each_server(Visit&& visit) const {
         for (const auto& [id, server] : servers_) {
             visit(*server);
@@ -88,6 +96,8 @@ public:
     // pool::server_host and session::session_host
     net::loop& loop() noexcept override { return loop_; }
 
+    const net::loop& loop() const noexcept { return loop_; }
+
     pool::pool_directory& pools() noexcept override { return shared_.pools; }
 
     pool::parameter_store& parameters() noexcept override { return shared_.parameters; }
@@ -96,8 +106,6 @@ public:
 
     // pool::server_host
     auth::scram_client_cache& scram_cache() noexcept override { return shared_.scram_keys; }
-    const net::loop& loop() const noexcept { return loop_; }
-
 
     const config::settings& settings() const noexcept override {
         return runtime_->configuration->global;
@@ -156,7 +164,9 @@ private:
     session::runtime_ptr runtime_;
     net::loop loop_;
     std::thread thread_;
+    std::atomic<int> load_{0};
 
+    activity done_;
     client_list clients_;  // owned
     std::unordered_map<std::uint64_t, std::shared_ptr<pool::server_connection>> servers_;
     std::unordered_map<std::uint64_t, session::client*> cancel_keys_;
@@ -166,7 +176,6 @@ private:
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;
 
-    activity done_;
     bool burial_posted_ = false;
     std::vector<std::unique_ptr<session::client>> dead_clients_;
     std::vector<std::shared_ptr<pool::server_connection>> dead_servers_;

@@ -153,8 +153,8 @@ TEST(LoadTest, WhatIsNotBuiltGetsOneWarningWhenItIsSet) {
         "client_tls_key_file = /key\n"
         "peer_id = 1\n"
         "server_fast_close = 0\n"
-        "so_reuseport = 1\n"
-        "so_reuseport = 1\n"
+        "job_name = one\n"
+        "job_name = two\n"
         "client_tls_sslmode = prefer\n"
     );
     EXPECT_THAT(
@@ -162,7 +162,7 @@ TEST(LoadTest, WhatIsNotBuiltGetsOneWarningWhenItIsSet) {
         ElementsAre(
             "a.ini:2: client_tls_key_file is not supported yet and is ignored",
             "a.ini:3: peer_id is not supported yet and is ignored",
-            "a.ini:6: so_reuseport is not supported yet and is ignored",
+            "a.ini:6: job_name is not supported yet and is ignored",
             "a.ini:7: client_tls_sslmode is not supported yet and is ignored"
         )
     );
