@@ -6,6 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from wire import wait_until
+
 
 def connect(pooler, **options):
     # In transaction mode a client's prepared statements are not those of its next server.
@@ -119,15 +121,19 @@ def test_server_side_cursor(pooler):
             assert sum(row[0] for row in cursor) == 500500
 
 
-def test_cancel(pooler):
+def test_cancel(pooler, primary):
     import threading
 
+    def cancel():
+        wait_until(lambda: primary.backends("state = 'active' and query like '%pg_sleep%'") == 1, "it runs")
+        connection.cancel()
+
     with connect(pooler, autocommit=True) as connection:
-        timer = threading.Timer(0.3, connection.cancel)
-        timer.start()
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
         with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute("select pg_sleep(20)")
-        timer.join()
+            connection.execute("select pg_sleep(60)")
+        canceller.join()
         assert connection.execute("select 1").fetchone() == (1,)
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pooler import IS_PGBOUNCER
-from wire import ConnectionClosed, ServerError
+from wire import ConnectionClosed, ServerError, wait_until
 
 pgweir_only = pytest.mark.skipif(IS_PGBOUNCER, reason="PgBouncer does otherwise")
 
@@ -50,6 +50,24 @@ def works(pooler, **who):
     """Somebody else gets an answer."""
     with pooler.client(**who) as other:
         assert other.ask("select 6 * 7") == "42"
+
+
+PASS = "pg_advisory_xact_lock_shared(42)"
+
+
+@contextlib.contextmanager
+def gate(primary):
+    """A query of PASS runs until the block ends, however slow the machine is."""
+    with primary.connect() as keeper:
+        keeper.execute("select pg_advisory_lock(42)")
+        yield
+
+
+def nothing_is_open(primary):
+    """No transaction is left open at the server. One that is being rolled back just now may be."""
+    wait_until(
+        lambda: primary.backends("state like 'idle in transaction%'") == 0, "no open transaction"
+    )
 
 
 class Stopwatch:

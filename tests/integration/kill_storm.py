@@ -181,7 +181,7 @@ class Storm:
         asyncio.run(self._clients())
         killer.join()
         wire.wait_until(
-            lambda: server.backends("state <> 'idle'") == 0, "every server is idle", 10
+            lambda: server.backends("state <> 'idle'") == 0, "every server is idle"
         )
         rows = server.rows("select client, count from storm", self.database)
         server.ask("drop table storm", self.database)

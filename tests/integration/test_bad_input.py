@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import is_closed, pgweir_only, works
+from harness import is_closed, nothing_is_open, pgweir_only, works
 from pooler import Pooler, seconds
 from wire import (
     SSL_REQUEST,
@@ -286,7 +286,7 @@ def test_nonsense_after_login(bystander, primary, name, when):
     client.vanish()
     works(pooler)
     assert primary.ask("select count(*) from target") == 0
-    assert primary.backends("state like 'idle in transaction%'") == 0
+    nothing_is_open(primary)
 
 
 @pgweir_only
@@ -331,7 +331,7 @@ def test_malformed_messages_are_their_senders_problem(bystander, primary, name):
     client.vanish()
     for _ in range(3):
         works(pooler)
-    assert primary.backends("state like 'idle in transaction%'") == 0
+    nothing_is_open(primary)
 
 
 def test_random_messages_after_login(bystander, primary):
@@ -355,9 +355,7 @@ def test_random_messages_after_login(bystander, primary):
         client.reset()
     works(pooler)
     assert pooler.rss() - before < MEMORY_GROWTH * max(1, seconds(1))
-    wait_until(
-        lambda: primary.backends("state like 'idle in transaction%'") == 0, "clean", seconds(5)
-    )
+    nothing_is_open(primary)
     assert primary.ask("select 1") == 1
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import Stopwatch, check_error, pgweir_only, works
+from harness import PASS, Stopwatch, check_error, gate, pgweir_only, works
 from pooler import seconds
 from wire import cancel_request, query, startup_packet, wait_until
 
@@ -30,10 +30,12 @@ def test_cancel_reaches_the_running_query(pooler, primary):
 def test_cancel_reaches_the_one_among_many(start_pooler, primary, mode):
     pooler = start_pooler(pool_mode=mode, default_pool_size=5)
     everybody = [pooler.client() for _ in range(5)]
-    for at, client in enumerate(everybody):
-        client.send(query(f"select {at} from pg_sleep(1.5)"))
-    wait_until(lambda: primary.backends("state = 'active'") == 5, "five queries")
-    everybody[2].cancel()
+    with gate(primary):
+        for at, client in enumerate(everybody):
+            client.send(query(f"select {at} from {PASS}"))
+        wait_until(lambda: primary.backends("state = 'active'") == 5, "five queries")
+        everybody[2].cancel()
+        wait_until(lambda: primary.backends("state = 'active'") == 4, "one is cancelled")
     for at, client in enumerate(everybody):
         result = client.read_result()
         if at == 2:
@@ -57,12 +59,14 @@ def test_cancel_in_a_transaction_leaves_it_failed(pooler, primary):
 
 def test_wrong_key_does_nothing(pooler, primary):
     with pooler.client() as client:
-        client.send(query("select 5 from pg_sleep(0.7)"))
-        wait_until(lambda: running(primary), "the query runs")
-        wrong = bytes([client.key[0] ^ 1]) + client.key[1:]
-        pooler.cancel(client.process_id, wrong)
-        pooler.cancel(client.process_id ^ 1, client.key)
-        pooler.cancel(0, b"\0\0\0\0")
+        with gate(primary):
+            client.send(query(f"select 5 from {PASS}"))
+            wait_until(lambda: running(primary, PASS), "the query runs")
+            wrong = bytes([client.key[0] ^ 1]) + client.key[1:]
+            pooler.cancel(client.process_id, wrong)
+            pooler.cancel(client.process_id ^ 1, client.key)
+            pooler.cancel(0, b"\0\0\0\0")
+            assert client.silent_for(0.2)
         assert client.read_result().value == "5"
 
 
@@ -81,10 +85,12 @@ def test_cancel_for_an_idle_client_hurts_nobody(start_pooler, primary):
     pooler = start_pooler(default_pool_size=1)
     with pooler.client() as idle, pooler.client() as busy:
         idle.ask("select 1")
-        busy.send(query("select 7 from pg_sleep(0.7)"))
-        wait_until(lambda: running(primary), "the query runs")
-        for _ in range(5):
-            idle.cancel()
+        with gate(primary):
+            busy.send(query(f"select 7 from {PASS}"))
+            wait_until(lambda: running(primary, PASS), "the query runs")
+            for _ in range(5):
+                idle.cancel()
+            assert busy.silent_for(0.2)
         assert busy.read_result().value == "7"
 
 
@@ -97,7 +103,7 @@ def test_cancel_for_a_waiting_client_ends_its_wait(start_pooler):
         waiter.send(query("select 1"))
         assert waiter.silent_for(0.2)
         waiter.cancel()
-        check_error(waiter.read_result(2).error, "57014")
+        check_error(waiter.read_result(seconds(5)).error, "57014")
         assert holder.ask("select 1") == "1"
         holder.ask("commit")
         assert waiter.ask("select 2") == "2"
@@ -112,7 +118,7 @@ def test_cancel_of_a_long_query_that_waits_leaves_the_client_readable(start_pool
         waiter.send(query("select 1 -- " + 100_000 * "x"))
         assert waiter.silent_for(0.5)
         waiter.cancel()
-        check_error(waiter.read_result(2).error, "57014")
+        check_error(waiter.read_result(seconds(5)).error, "57014")
         holder.ask("commit")
         assert waiter.ask("select 2") == "2"
 
@@ -129,7 +135,7 @@ def test_cancel_of_half_a_query_that_waits_does_not_lose_the_rest(start_pooler):
         time.sleep(0.3)
         waiter.send(data[20_000:])
         holder.ask("commit")
-        assert waiter.read_result(5).value == "1"
+        assert waiter.read_result(seconds(5)).value == "1"
 
 
 def test_cancel_for_a_client_that_has_left_hurts_nobody(start_pooler, primary):
@@ -139,9 +145,11 @@ def test_cancel_for_a_client_that_has_left_hurts_nobody(start_pooler, primary):
     key = (gone.process_id, gone.key)
     gone.close()
     with pooler.client() as busy:
-        busy.send(query("select 7 from pg_sleep(0.5)"))
-        wait_until(lambda: running(primary), "the query runs")
-        pooler.cancel(*key)
+        with gate(primary):
+            busy.send(query(f"select 7 from {PASS}"))
+            wait_until(lambda: running(primary, PASS), "the query runs")
+            pooler.cancel(*key)
+            assert busy.silent_for(0.2)
         assert busy.read_result().value == "7"
 
 
@@ -151,7 +159,7 @@ def test_cancel_works_when_the_pool_and_the_server_count_are_full(start_pooler, 
         client.send(query("select pg_sleep(20)"))
         wait_until(lambda: running(primary), "the query runs")
         client.cancel()
-        check_error(client.read_result(5).error, "57014")
+        check_error(client.read_result(seconds(5)).error, "57014")
 
 
 def test_cancel_over_the_unix_socket(pooler, primary):
@@ -162,7 +170,7 @@ def test_cancel_over_the_unix_socket(pooler, primary):
         client.send(query("select pg_sleep(20)"))
         wait_until(lambda: running(primary), "the query runs")
         client.cancel()
-        check_error(client.read_result(5).error, "57014")
+        check_error(client.read_result(seconds(5)).error, "57014")
 
 
 def test_cancel_storm_hits_only_its_owner(start_pooler):

@@ -179,12 +179,15 @@ def test_pools_follow_what_happens(start_pooler):
         row = pooler.pool()
         assert (row["cl_active"], row["sv_active"], row["sv_idle"]) == (1, 1, 0)
         assert row["pool_mode"] == "transaction"
+        watch = Stopwatch()
         time.sleep(1.1)
-        assert pooler.pool()["maxwait"] == 1
+        assert 1 <= pooler.pool()["maxwait"] <= watch.elapsed + 1
         first.ask("commit")
         second.read_result()
+        # The client has its answer a moment before its server is free.
+        wait_until(lambda: pooler.pool()["sv_active"] == 0, "the server is free")
         row = pooler.pool()
-        assert (row["cl_waiting"], row["sv_active"]) == (0, 0)
+        assert row["cl_waiting"] == 0
         assert row["sv_idle"] + row["sv_used"] == 1
 
 
@@ -237,10 +240,16 @@ def test_statistics_count(pooler):
         client.ask("begin")
         client.ask("select 1")
         client.ask("commit")
-    (row,) = [row for row in pooler.show("STATS_TOTALS") if row["database"] == "app"]
-    assert int(row["query_count"]) == 9
-    assert int(row["xact_count"]) == 7
-    assert int(row["bytes_received"]) > 100 and int(row["bytes_sent"]) > 300
+
+    def totals():
+        (row,) = [row for row in pooler.show("STATS_TOTALS") if row["database"] == "app"]
+        return {name: int(value) for name, value in row.items() if name != "database"}
+
+    # The client has its answer a moment before it is counted.
+    wait_until(lambda: totals()["query_count"] >= 9, "nine queries")
+    row = totals()
+    assert (row["query_count"], row["xact_count"]) == (9, 7)
+    assert row["bytes_received"] > 100 and row["bytes_sent"] > 300
 
 
 def test_config_knows_every_setting(start_pooler):
@@ -250,6 +259,7 @@ def test_config_knows_every_setting(start_pooler):
     assert rows["default_pool_size"]["default"] == "20"
     assert rows["listen_port"]["changeable"] == "no"
     assert rows["pool_mode"]["value"] == "transaction"
+    assert IS_PGBOUNCER or rows["io_engine"]["value"] == ENGINE
     for name in ("max_client_conn", "query_wait_timeout", "server_reset_query", "auth_type"):
         assert name in rows
 
@@ -259,7 +269,6 @@ def test_lists_have_their_rows(pooler):
     rows = {row["list"]: int(row["items"]) for row in pooler.show("LISTS")}
     for name in ("databases", "users", "pools", "used_clients", "free_servers", "dns_names"):
         assert name in rows
-    assert IS_PGBOUNCER or rows["io_engine"]["value"] == ENGINE
     assert rows["databases"] >= 2 and rows["used_clients"] >= 1
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import works
+from harness import nothing_is_open, works
 from kill_storm import Storm
 
 
@@ -15,5 +15,5 @@ def test_no_answer_goes_astray_while_servers_are_killed(start_pooler, primary, m
     print(storm.report())
     assert not storm.wrong, storm.report()
     assert storm.kills > 30 and storm.answers > 500, storm.report()
-    assert primary.backends("state like 'idle in transaction%'") == 0
+    nothing_is_open(primary)
     works(pooler)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness import pgweir_only, works
+from harness import PASS, gate, pgweir_only, works
 from pooler import seconds
 from wire import (
     Wire,
@@ -288,14 +288,15 @@ def test_error_without_sync_keeps_the_server_until_sync(start_pooler):
         assert second.read_result().value == "2"
 
 
-def test_syncs_under_way_keep_the_server(start_pooler):
+def test_syncs_under_way_keep_the_server(start_pooler, primary):
     """The first ReadyForQuery says idle, but more is owed."""
     pooler = start_pooler(default_pool_size=1)
     with pooler.client() as first, pooler.client() as second:
-        first.send(request("select pg_backend_pid()") + request("select 1 from pg_sleep(0.5)") * 2)
-        first.read_result()
-        second.send(query("select 2"))
-        assert second.silent_for(0.3)
+        with gate(primary):
+            first.send(request("select pg_backend_pid()") + request(f"select 1 from {PASS}") * 2)
+            first.read_result()
+            second.send(query("select 2"))
+            assert second.silent_for(0.3)
         assert first.read_result().value == "1"
         assert first.read_result().value == "1"
         assert second.read_result().value == "2"
@@ -422,13 +423,14 @@ def test_notify_reaches_a_listener_in_session_mode(start_pooler):
         assert one.type == "A" and b"news\0hello\0" in one.body
 
 
-def test_notices_come_while_a_query_runs(pooler):
+def test_notices_come_while_a_query_runs(pooler, primary):
     with pooler.client() as client:
-        client.send(
-            query("do $$ begin raise notice 'first'; perform pg_sleep(0.3); raise notice 'second'; end $$")
-        )
-        assert client.read_message().type == "N"
-        assert client.silent_for(0.1)
+        with gate(primary):
+            client.send(
+                query(f"do $$ begin raise notice 'first'; perform {PASS}; raise notice 'second'; end $$")
+            )
+            assert client.read_message().type == "N"
+            assert client.silent_for(0.1)
         assert client.read_message().type == "N"
         assert client.read_result().tags == ["DO"]
 

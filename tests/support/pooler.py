@@ -198,8 +198,9 @@ class Pooler:
         try:
             self.process.wait(0.3)
         except subprocess.TimeoutExpired:
-            self.signal(signal.SIGTERM)
-            self.process.wait(seconds(10))
+            # Another signal than the first: two of a kind may count as one, if the first has not been seen yet.
+            self.signal(signal.SIGQUIT)
+            self.process.wait(seconds(30))
 
     def check_exit(self):
         if not IS_PGBOUNCER:

@@ -7,6 +7,7 @@ programs run as user postgres, as PostgreSQL demands.
 import glob
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -88,18 +89,30 @@ def temporary_folder(prefix):
     return own_folder(folder)
 
 
-_given = set()
+_claims = []
 
 
 def free_port():
-    """A port that nobody has, and that this process has not given before."""
+    """A port that nobody has, and that no test is given again while this process lives.
+
+    A program takes its port some time after it was chosen. So the kernel must not give the port to an outgoing
+    connection meanwhile, and other test processes must know of it: each port has a socket of its name.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="utf-8") as file:
+        first_of_outgoing = int(file.read().split()[0])
+    chance = random.SystemRandom()  # tests seed the common one, all with the same numbers
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
+        port = chance.randrange(10_000, max(first_of_outgoing, 20_000))
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0pgweir-test-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
 
 
 def run(*command, **options):

@@ -522,8 +522,8 @@ def send_cancel(address, process_id, key):
         wire.vanish()
 
 
-def wait_until(condition, what, timeout=10.0, every=0.02):
-    """Waits for something outside this process to become true; says what did not."""
+def wait_until(condition, what, timeout=30.0, every=0.02):
+    """Waits for something outside this process to become true; says what did not. The limit is for what never does."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
