@@ -170,9 +170,11 @@ def test_queue_is_first_come_first_served(start_pooler):
 
 
 def _wait_in_queue(pooler, client, place, sql):
-    """The client asks, and is so many-th in the queue of the full pool."""
+    """The client asks, and is so many-th in the queue of the full pool. The next one will be later by more than the
+    millisecond for which a server rather stays on its worker."""
     client.send(query(sql))
     wait_until(lambda: pooler.pool()["cl_waiting"] == place, f"{place} wait")
+    time.sleep(0.005)
 
 
 def _wait_for_answers(waiting, pending, until, at_most=1000):
