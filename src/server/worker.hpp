@@ -14,6 +14,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <list>
@@ -134,6 +135,7 @@ private:
     void refuse_waiters(pool::pool& p);
     void cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which);
     void bury();
+    std::uint64_t random_number();
 
     process& shared_;
     supervisor& supervisor_;
@@ -145,6 +147,8 @@ private:
     client_list clients_;  // owned
     std::unordered_map<std::uint64_t, std::shared_ptr<pool::server_connection>> servers_;
     std::unordered_map<std::uint64_t, session::client*> cancel_keys_;
+    std::array<std::uint64_t, 64> random_{};  // for the next keys
+    std::size_t random_left_ = 0;
     std::unordered_map<std::uint64_t, session::client*> cancel_requesters_;
     std::list<cancel_under_way> cancels_;
 
