@@ -135,7 +135,7 @@ result<void> supervisor::listen_tcp(const std::string& address) {
         address,
         global.listen_port,
         global.listen_backlog,
-        [this](int socket) { accepted(socket); }
+        [this](int socket, const net::address& peer) { accepted(socket, peer); }
     );
     if (!made) {
         return made.error();
@@ -146,12 +146,12 @@ result<void> supervisor::listen_tcp(const std::string& address) {
 }
 
 /// On the first worker's thread: connections are dealt out to the workers in turn.
-void supervisor::accepted(int socket) {
+void supervisor::accepted(int socket, const net::address& peer) {
     worker& next = *workers_[next_worker_++ % workers_.size()];
     if (&next == workers_[0].get()) {
-        return next.accept(socket);
+        return next.accept(socket, peer);
     }
-    next.post([&next, socket] { next.accept(socket); });
+    next.post([&next, socket, peer] { next.accept(socket, peer); });
 }
 
 result<void> supervisor::listen() {
@@ -180,7 +180,7 @@ result<void> supervisor::listen() {
             workers_[0]->loop(),
             options,
             global.listen_backlog,
-            [this](int socket) { accepted(socket); }
+            [this](int socket, const net::address& peer) { accepted(socket, peer); }
         );
         if (!made) {
             return made.error();

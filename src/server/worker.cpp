@@ -59,10 +59,12 @@ void worker::post(std::function<void()> task) {
     loop_.post(std::move(task));
 }
 
-void worker::accept(int socket) {
-    net::apply(socket_options_of(settings()), socket);
+void worker::accept(int socket, const net::address& peer) {
+    if (peer.kind != net::address::family::local) {
+        net::apply_to_accepted(socket_options_of(settings()), socket);
+    }
     shared_.clients++;
-    auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++);
+    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++);
     clients_.push_back(*c.release());
 }
 

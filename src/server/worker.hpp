@@ -41,8 +41,8 @@ public:
 
     // On the worker's thread.
 
-    /// Takes over a connected client.
-    void accept(int socket);
+    /// Takes over a connected client, from a listener.
+    void accept(int socket, const net::address& peer);
 
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);
