@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "net/connector.hpp"
 #include "net/loop.hpp"
+#include "net/socket_options.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -13,8 +14,12 @@
 #include <fmt/format.h>
 
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 
 namespace pgweir::net {
 
@@ -27,6 +32,14 @@ namespace {
 constexpr std::chrono::milliseconds retry_after{100};
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+/// Connections that are taken before others get their turn.
+constexpr int most_at_once = 16;
+
+/// These end one connection that was not accepted yet, and say nothing about the next.
+bool ends_one_connection(int error) {
+    return error == EINTR || error == ECONNABORTED || error == EPROTO;
+}
 
 template <typename Protocol>
 class acceptor final : public listener {
@@ -51,8 +64,12 @@ public:
         listener::port_use use = listener::port_use::exclusive
     ) {
         socket_.open(endpoint.protocol(), ec);
+        if (!ec) {
+            socket_.native_non_blocking(true, ec);
+        }
         if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
             if (!ec) {
+                apply_to_listener(socket_.native_handle());
                 socket_.set_option(asio::socket_base::reuse_address(true), ec);
             }
             if (!ec && use == listener::port_use::shared) {
@@ -73,34 +90,59 @@ public:
     void run(std::string name, std::string path) {
         name_ = std::move(name);
         path_ = std::move(path);
-        accept();
+        wait();
     }
 
 private:
+    /// Asio only waits: its own way of accepting would put each connection into its reactor and
+    /// take it out again.
+    void wait() {
+        socket_.async_wait(socket_.wait_read, [this, life = std::weak_ptr(life_)](error_code ec) {
+            if (ec != asio::error::operation_aborted && !life.expired()) {
+                accept();
+            }
+        });
+    }
+
+    /// The wait that follows ends at once if there is more, so a connection that comes alone costs
+    /// no second look; who finds more looks further.
     void accept() {
-        socket_.async_accept([this, life = std::weak_ptr(life_)](
-                                 error_code ec, typename Protocol::socket connection
-                             ) {
-            if (ec == asio::error::operation_aborted || life.expired()) {
-                return;
-            }
-            if (!ec) {
-                accepted_(connection.release());
-                return accept();
-            }
-            log::warning("cannot accept a connection on {}: {}", name_, ec.message());
-            timer_.expires_after(retry_after);
-            timer_.async_wait([this, life](error_code aborted) {
-                if (!aborted && !life.expired()) {
-                    accept();
+        const std::weak_ptr life(life_);
+        for (int taken = 0; taken < at_once_; taken++) {
+            sockaddr_storage raw{};
+            socklen_t size = sizeof raw;
+            auto* peer = reinterpret_cast<::sockaddr*>(&raw);
+            const int connection = ::accept4(socket_.native_handle(), peer, &size, SOCK_CLOEXEC);
+            if (connection >= 0) {
+                accepted_(connection, address::from(*peer));
+                if (life.expired()) {
+                    return;
                 }
-            });
+            } else if (errno == EAGAIN) {
+                at_once_ = 1;
+                return wait();
+            } else if (!ends_one_connection(errno)) {
+                return retry_later(error_code(errno, boost::system::system_category()));
+            }
+        }
+        at_once_ = std::min(2 * at_once_, most_at_once);
+        wait();
+    }
+
+    void retry_later(const error_code& why) {
+        log::warning("cannot accept a connection on {}: {}", name_, why.message());
+        timer_.expires_after(retry_after);
+        timer_.async_wait([this, life = std::weak_ptr(life_)](error_code aborted) {
+            if (!aborted && !life.expired()) {
+                wait();
+            }
         });
     }
 
     typename Protocol::acceptor socket_;
     asio::steady_timer timer_;
     callback accepted_;
+    int at_once_ = 1;
     std::string name_;
     std::string path_;
 

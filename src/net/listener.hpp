@@ -3,6 +3,7 @@
 // Listening sockets, and the connections that come in on them.
 
 #include "base/result.hpp"
+#include "net/address.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -17,8 +18,9 @@ class loop;
 /// at the end. Thread: the loop's.
 class listener {
 public:
-    /// A connected socket, which is the callee's.
-    using callback = std::function<void(int socket)>;
+    /// A connected socket, which is the callee's, and who is at its other end. One of TCP has the
+    /// options of apply_to_listener.
+    using callback = std::function<void(int socket, const address& peer)>;
 
     /// Whether other processes of this user may listen on the port too, if they all say so; the
     /// system then deals connections out to them.

@@ -12,17 +12,8 @@ void set(int socket, int level, int name, int value) noexcept {
     ::setsockopt(socket, level, name, &value, sizeof value);
 }
 
-}  // namespace
-
-void apply(const socket_options& options, int socket) noexcept {
-    int domain = 0;
-    socklen_t size = sizeof domain;
-    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain == AF_UNIX) {
-        return;
-    }
-    set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+void set_beyond_keepalive(const socket_options& options, int socket) noexcept {
     if (options.keepalive) {
-        set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
         if (options.keepcnt > 0) {
             set(socket, IPPROTO_TCP, TCP_KEEPCNT, options.keepcnt);
         }
@@ -40,6 +31,33 @@ void apply(const socket_options& options, int socket) noexcept {
         set(socket, SOL_SOCKET, SO_SNDBUF, options.socket_buffer);
         set(socket, SOL_SOCKET, SO_RCVBUF, options.socket_buffer);
     }
+}
+
+}  // namespace
+
+void apply(const socket_options& options, int socket) noexcept {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain == AF_UNIX) {
+        return;
+    }
+    set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (options.keepalive) {
+        set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+    }
+    set_beyond_keepalive(options, socket);
+}
+
+void apply_to_listener(int socket) noexcept {
+    set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+void apply_to_accepted(const socket_options& options, int socket) noexcept {
+    if (!options.keepalive) {
+        set(socket, SOL_SOCKET, SO_KEEPALIVE, 0);
+    }
+    set_beyond_keepalive(options, socket);
 }
 
 }  // namespace pgweir::net

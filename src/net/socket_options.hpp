@@ -19,4 +19,11 @@ struct socket_options {
 /// system refuses is left out: a connection without keepalive is better than none.
 void apply(const socket_options& options, int socket) noexcept;
 
+/// Prepares a listening TCP socket: TCP_NODELAY and keepalive, as nearly everybody has them, are
+/// inherited by its connections.
+void apply_to_listener(int socket) noexcept;
+
+/// The rest, on a TCP connection that such a listener has accepted: with the defaults, nothing.
+void apply_to_accepted(const socket_options& options, int socket) noexcept;
+
 }  // namespace pgweir::net

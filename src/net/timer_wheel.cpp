@@ -1,6 +1,7 @@
 #include "net/timer_wheel.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace pgweir::net {
 
@@ -14,7 +15,9 @@ void timer_wheel::link(deadline& entry) noexcept {
     const std::int64_t horizon = now_tick_ + std::int64_t(slots) - 1;
     entry.tick_ = std::clamp(tick_of(entry.at_), now_tick_ + 1, horizon);
     entry.hook_.unlink();
-    wheel_[std::size_t(entry.tick_) % slots].push_back(entry);
+    const std::size_t slot = std::size_t(entry.tick_) % slots;
+    wheel_[slot].push_back(entry);
+    used_[slot / word_bits] |= bit_of(slot);
 }
 
 bool timer_wheel::set(deadline& entry, steady_time at) noexcept {
@@ -53,10 +56,22 @@ void timer_wheel::advance(steady_time now) {
 }
 
 std::optional<steady_time> timer_wheel::next() const noexcept {
-    for (std::int64_t tick = now_tick_ + 1; tick < now_tick_ + std::int64_t(slots); tick++) {
-        if (!wheel_[std::size_t(tick) % slots].empty()) {
-            return time_of(tick);
+    for (std::size_t ahead = 1; ahead < slots;) {
+        const std::size_t slot = (std::size_t(now_tick_) + ahead) % slots;
+        const word rest = used_[slot / word_bits] >> slot % word_bits;
+        if (rest == 0) {
+            ahead += word_bits - slot % word_bits;
+            continue;
         }
+        const auto skipped = std::size_t(std::countr_zero(rest));
+        ahead += skipped;
+        if (ahead >= slots) {
+            break;
+        }
+        if (!wheel_[slot + skipped].empty()) {
+            return time_of(now_tick_ + std::int64_t(ahead));
+        }
+        used_[slot / word_bits] &= ~bit_of(slot + skipped);
     }
     return std::nullopt;
 }

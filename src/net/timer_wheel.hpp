@@ -96,9 +96,19 @@ private:
 
     void link(deadline& entry) noexcept;
 
+    using word = std::uint64_t;
+    static constexpr std::size_t word_bits = 64;
+    static_assert(slots % word_bits == 0);
+
+    static constexpr word bit_of(std::size_t slot) noexcept { return word{1} << slot % word_bits; }
+
     steady_time start_;
     std::int64_t now_tick_ = 0;  // slots up to here have been served
     std::array<slot_list, slots> wheel_;
+
+    /// A bit for each slot that an entry was put into since it was last seen empty: entries leave
+    /// without a word.
+    mutable std::array<word, slots / word_bits> used_{};
 };
 
 }  // namespace pgweir::net

@@ -170,32 +170,31 @@ user_entry& pool_core::find_user(std::string_view name) {
 }
 
 pool& pool_core::find_pool(database_entry& db, std::string_view user) {
-    for (auto& p : db.pools) {
-        if (p->user == user) {
-            return *p;
-        }
+    if (const auto found = db.pool_of_user.find(user); found != db.pool_of_user.end()) {
+        return *found->second;
     }
     db.pools.push_back(std::make_unique<pool>(db, find_user(user), std::string(user), workers_));
-    limit(*db.pools.back());
-    return *db.pools.back();
+    pool& made = *db.pools.back();
+    db.pool_of_user.emplace(made.user, &made);
+    limit(made);
+    return made;
 }
 
-std::optional<errc> pool_core::admit_client(database_entry& db, std::string_view user) {
-    user_entry& owner = find_user(user);
+std::optional<errc> pool_core::admit_client(database_entry& db, user_entry& user) {
     if (db.max_clients > 0 && db.clients >= db.max_clients) {
         return errc::too_many_database_clients;
     }
-    if (owner.max_clients > 0 && owner.clients >= owner.max_clients) {
+    if (user.max_clients > 0 && user.clients >= user.max_clients) {
         return errc::too_many_user_clients;
     }
     db.clients++;
-    owner.clients++;
+    user.clients++;
     return std::nullopt;
 }
 
-void pool_core::dismiss_client(database_entry& db, std::string_view user) {
+void pool_core::dismiss_client(database_entry& db, user_entry& user) noexcept {
     db.clients--;
-    find_user(user).clients--;
+    user.clients--;
 }
 
 // The data path.

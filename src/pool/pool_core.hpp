@@ -38,6 +38,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace pgweir::pool {
@@ -208,6 +209,7 @@ struct database_entry {
     bool disabled = false;
     bool removed = false;
     std::vector<std::unique_ptr<pool>> pools;
+    std::unordered_map<std::string_view, pool*> pool_of_user;
 };
 
 struct user_entry {
@@ -273,9 +275,12 @@ public:
     database_entry* find_database(std::string_view name);
     pool& find_pool(database_entry& db, std::string_view user);
 
+    /// Made when it is first asked for, and never removed.
+    user_entry& find_user(std::string_view name);
+
     /// Counts a client in, or says why it is not let in. max_client_conn is counted by the caller.
-    std::optional<errc> admit_client(database_entry& db, std::string_view user);
-    void dismiss_client(database_entry& db, std::string_view user);
+    std::optional<errc> admit_client(database_entry& db, user_entry& user);
+    void dismiss_client(database_entry& db, user_entry& user) noexcept;
 
     // The data path.
 
@@ -356,7 +361,6 @@ public:
 
 private:
     void limit(pool& p);
-    user_entry& find_user(std::string_view name);
     void set_state(server_entry& server, server_entry::state next);
     void evaluate(pool& p, steady_time now, actions& out);
     enum class eviction : std::uint8_t { none, allowed };

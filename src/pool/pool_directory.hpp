@@ -51,18 +51,24 @@ public:
                 const std::lock_guard lock(mutex_);
                 decide(core_, todo);
             }
-            dispatch(self, todo);
+            carry_out(self, todo);
         } else {
             auto answer = [&] {
                 const std::lock_guard lock(mutex_);
                 return decide(core_, todo);
             }();
-            dispatch(self, todo);
+            carry_out(self, todo);
             return answer;
         }
     }
 
 private:
+    void carry_out(worker_id self, const actions& todo) {
+        if (!todo.empty()) {
+            dispatch(self, todo);
+        }
+    }
+
     void dispatch(worker_id self, const actions& todo);
 
     std::mutex mutex_;

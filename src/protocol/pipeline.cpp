@@ -7,8 +7,6 @@ namespace pgweir::protocol {
 
 namespace {
 
-constexpr unsigned char pooler_bit = 0x80;
-
 /// head_ may grow to this before the answered requests are cut off.
 constexpr std::size_t compact_above = 64;
 
@@ -17,10 +15,6 @@ constexpr std::size_t keep_capacity = 256;
 
 constexpr unsigned bit(request what) {
     return 1u << static_cast<unsigned>(what);
-}
-
-constexpr request request_in(char record) {
-    return static_cast<request>(static_cast<unsigned char>(record) & ~pooler_bit);
 }
 
 constexpr bool ends_in_ready(request what) {
@@ -106,18 +100,6 @@ std::optional<request> request_of(char type) noexcept {
 
 // What is owed.
 
-request pipeline::head() const noexcept {
-    return request_in(owed_[head_]);
-}
-
-bool pipeline::own_next() const noexcept {
-    return !empty() && (static_cast<unsigned char>(owed_[head_]) & pooler_bit) != 0;
-}
-
-pipeline::verdict pipeline::whose() const noexcept {
-    return own_next() ? verdict::own : verdict::forward;
-}
-
 void pipeline::push(request what, origin whose) {
     const unsigned char mark = whose == origin::pooler ? pooler_bit : 0;
     owed_.push_back(static_cast<char>(static_cast<unsigned char>(what) | mark));
@@ -155,14 +137,6 @@ void pipeline::compact() {
 
 std::size_t pipeline::find_behind_head(request what) const noexcept {
     return owed_.find(static_cast<char>(what), head_ + 1);
-}
-
-bool pipeline::settled() const noexcept {
-    return empty() && !skipping_ && !unsynced_ && doubtful_ == 0 && !broken_;
-}
-
-bool pipeline::needs_sync() const noexcept {
-    return skipping_ || unsynced_;
 }
 
 // Requests.

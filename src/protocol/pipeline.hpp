@@ -82,7 +82,7 @@ public:
     verdict ready(char status);
 
     /// Nothing is owed or in doubt, no COPY waits for data, and no Sync is missing.
-    bool settled() const noexcept;
+    bool settled() const noexcept { return empty() && !needs_sync() && doubtful_ == 0 && !broken_; }
 
     /// Settled, and the last ReadyForQuery said idle: another client may have the server.
     bool releasable() const noexcept { return settled() && status_ == transaction_status::idle; }
@@ -95,7 +95,7 @@ public:
 
     /// Requests of extended query were sent that no Sync follows yet: the server will say
     /// ReadyForQuery only when one is sent.
-    bool needs_sync() const noexcept;
+    bool needs_sync() const noexcept { return skipping_ || unsynced_; }
 
     /// ReadyForQuery messages that are owed; an upper bound where a COPY FROM STDIN swallows Syncs.
     std::size_t ready_owed() const noexcept { return ready_owed_ + doubtful_; }
@@ -106,7 +106,9 @@ public:
     bool in_doubt() const noexcept { return doubtful_ != 0 && empty() && !needs_sync(); }
 
     /// True if the oldest unanswered request is the pooler's own.
-    bool own_next() const noexcept;
+    bool own_next() const noexcept {
+        return !empty() && (static_cast<unsigned char>(owed_[head_]) & pooler_bit) != 0;
+    }
 
 private:
     enum class copy_state : std::uint8_t {
@@ -117,10 +119,19 @@ private:
         both,      ///< CopyBothResponse seen (streaming replication)
     };
 
+    /// In a byte of owed_, beside the request.
+    static constexpr unsigned char pooler_bit = 0x80;
+
+    static constexpr request request_in(char record) noexcept {
+        return static_cast<request>(static_cast<unsigned char>(record) & ~pooler_bit);
+    }
+
     bool empty() const noexcept { return head_ == owed_.size(); }
 
-    request head() const noexcept;
-    verdict whose() const noexcept;
+    request head() const noexcept { return request_in(owed_[head_]); }
+
+    verdict whose() const noexcept { return own_next() ? verdict::own : verdict::forward; }
+
     void push(request what, origin whose);
     void pop();
     void drop_head();

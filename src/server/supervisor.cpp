@@ -135,10 +135,12 @@ result<void> supervisor::listen_tcp(const std::string& address) {
     options.address = address;
     options.port = global.listen_port;
     options.use = global.so_reuseport ? port_use::shared : port_use::exclusive;
-    auto made =
-        net::listener::tcp(workers_[0]->loop(), options, global.listen_backlog, [this](int socket) {
-            accepted(socket);
-        });
+    auto made = net::listener::tcp(
+        workers_[0]->loop(),
+        options,
+        global.listen_backlog,
+        [this](int socket, const net::address& peer) { accepted(socket, peer); }
+    );
     if (!made) {
         return made.error();
     }
@@ -162,13 +164,13 @@ worker& supervisor::next_worker() noexcept {
 }
 
 /// On the first worker's thread, which accepts for all (docs/decisions/0005-one-worker-accepts.md).
-void supervisor::accepted(int socket) {
+void supervisor::accepted(int socket, const net::address& peer) {
     worker& next = next_worker();
     next.expect_client();
     if (&next == workers_[0].get()) {
-        return next.accept(socket);
+        return next.accept(socket, peer);
     }
-    next.post([&next, socket] { next.accept(socket); });
+    next.post([&next, socket, peer] { next.accept(socket, peer); });
 }
 
 result<void> supervisor::listen() {
@@ -197,7 +199,7 @@ result<void> supervisor::listen() {
             workers_[0]->loop(),
             options,
             global.listen_backlog,
-            [this](int socket) { accepted(socket); }
+            [this](int socket, const net::address& peer) { accepted(socket, peer); }
         );
         if (!made) {
             return made.error();

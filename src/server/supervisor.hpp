@@ -70,7 +70,7 @@ private:
     enum class shutdown_stage : std::uint8_t { running, waiting_for_servers, waiting_for_clients };
 
     result<void> listen_tcp(const std::string& address);
-    void accepted(int socket);
+    void accepted(int socket, const net::address& peer);
     worker& next_worker() noexcept;
     void watch_signals();
     void on_signal(int number);

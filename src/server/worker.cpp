@@ -59,11 +59,13 @@ void worker::post(std::function<void()> task) {
     loop_.post(std::move(task));
 }
 
-void worker::accept(int socket) {
-    net::apply(socket_options_of(settings()), socket);
+void worker::accept(int socket, const net::address& peer) {
+    if (peer.kind != net::address::family::local) {
+        net::apply_to_accepted(socket_options_of(settings()), socket);
+    }
     shared_.clients++;
     done_.accepted++;
-    auto c = std::make_unique<session::client>(*this, socket, shared_.next_id++);
+    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++);
     clients_.push_back(*c.release());
 }
 
@@ -244,10 +246,18 @@ void worker::remove(pool::server_connection& server) noexcept {
 
 // Cancel requests.
 
+/// From the cryptographic generator, of which a small request costs as much as a large one.
+std::uint64_t worker::random_number() {
+    if (random_left_ == 0) {
+        std::memcpy(random_.data(), auth::random_bytes(sizeof random_).data(), sizeof random_);
+        random_left_ = random_.size();
+    }
+    return std::exchange(random_[--random_left_], 0);
+}
+
 std::uint64_t worker::new_cancel_key(session::client& owner) {
     for (;;) {
-        std::uint64_t key = 0;
-        std::memcpy(&key, auth::random_bytes(sizeof key).data(), sizeof key);
+        std::uint64_t key = random_number();
         key &= ~(std::uint64_t{0x80ff} << worker_shift);
         key |= std::uint64_t{id_} << worker_shift;
         if ((key >> 32) != 0 && cancel_keys_.emplace(key, &owner).second) {

@@ -15,6 +15,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -48,8 +49,8 @@ public:
 
     // On the worker's thread.
 
-    /// Takes over a connected client, which was expected.
-    void accept(int socket);
+    /// Takes over a connected client from a listener, which was expected.
+    void accept(int socket, const net::address& peer);
 
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);
@@ -157,6 +158,7 @@ private:
     void refuse_waiters(pool::pool& p);
     void cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which);
     void bury();
+    std::uint64_t random_number();
 
     process& shared_;
     supervisor& supervisor_;
@@ -170,6 +172,8 @@ private:
     client_list clients_;  // owned
     std::unordered_map<std::uint64_t, std::shared_ptr<pool::server_connection>> servers_;
     std::unordered_map<std::uint64_t, session::client*> cancel_keys_;
+    std::array<std::uint64_t, 64> random_{};  // for the next keys
+    std::size_t random_left_ = 0;
     std::unordered_map<std::uint64_t, session::client*> cancel_requesters_;
     std::list<cancel_under_way> cancels_;
 

@@ -42,12 +42,14 @@ bool is_of_own_user(int socket) {
            peer.uid == ::geteuid();
 }
 
-connection_facts facts_of(const net::address& peer, int socket) {
+connection_facts facts_of(const net::address& peer, int socket, const config::settings& global) {
     connection_facts facts;
     facts.local = peer.kind == net::address::family::local;
     facts.own_user = facts.local && is_of_own_user(socket);
     facts.ip = peer.ip();
-    facts.shown = fmt::format("{}:{}", peer.host(), peer.port);
+    if (global.application_name_add_host) {
+        facts.shown = fmt::format("{}:{}", peer.host(), peer.port);
+    }
     return facts;
 }
 
@@ -58,13 +60,14 @@ struct client::identity {
     std::string user;
     std::string database;
     pool::database_entry* entry = nullptr;  // null for the console
+    pool::user_entry* account = nullptr;
 };
 
-client::client(session_host& host, int socket, std::uint64_t id)
+client::client(session_host& host, int socket, const net::address& peer, std::uint64_t id)
     : host_(host),
       id_(id),
       socket_(socket),
-      peer_(net::address::of_peer(socket)),
+      peer_(peer),
       stream_(host.loop().streams().adopt(socket, *this)),
       scanner_(
           no_types,
@@ -74,7 +77,10 @@ client::client(session_host& host, int socket, std::uint64_t id)
       parameters_(host.parameters().empty()),
       connected_at_(net::loop::now()),
       login_(std::make_unique<client_login>(
-          host.current_runtime(), host.parameters(), host.verifiers(), facts_of(peer_, socket)
+          host.current_runtime(),
+          host.parameters(),
+          host.verifiers(),
+          facts_of(peer_, socket, host.current_runtime()->configuration->global)
       )) {
     wait_worker = host.id();
     watch();
@@ -191,12 +197,14 @@ void client::enter_pool() {
             refusal = db == nullptr ? errc::no_such_database : errc::database_disabled;
             return;
         }
-        refusal = core.admit_client(*db, identity_->user);
+        pool::user_entry& account = core.find_user(identity_->user);
+        refusal = core.admit_client(*db, account);
         if (refusal) {
             return;
         }
         counted_ = true;
         identity_->entry = db;
+        identity_->account = &account;
         wanted = &core.find_pool(*db, db->settings.user.value_or(identity_->user));
         greeting = wanted->greeting;
         if (!db->settings.user) {
@@ -773,7 +781,7 @@ void client::leave_pool() noexcept {
     if (counted_) {
         host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
             core.leave(*this);
-            core.dismiss_client(*identity_->entry, identity_->user);
+            core.dismiss_client(*identity_->entry, *identity_->account);
         });
     }
 }

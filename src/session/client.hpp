@@ -51,7 +51,7 @@ public:
     };
 
     /// Takes over a connected socket.
-    client(session_host& host, int socket, std::uint64_t id);
+    client(session_host& host, int socket, const net::address& peer, std::uint64_t id);
     ~client();
 
     // For the worker.

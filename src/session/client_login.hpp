@@ -28,7 +28,7 @@ struct connection_facts {
     bool local = false;     ///< a Unix socket
     bool own_user = false;  ///< its peer runs as the user that pgweir runs as
     std::string ip;         ///< 4 or 16 bytes; empty for a Unix socket
-    std::string shown;      ///< address and port, for application_name_add_host
+    std::string shown;      ///< address and port; only with application_name_add_host
 };
 
 /// Values that the client's startup packet asks for, by index of the parameter store.

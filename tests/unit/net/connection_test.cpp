@@ -5,6 +5,7 @@
 #include "net/connector.hpp"
 #include "net/listener.hpp"
 #include "net/loop.hpp"
+#include "net/socket_options.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -12,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +30,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace pgweir::net {
 namespace {
@@ -105,7 +108,9 @@ protected:
         options.directory = folder;
         options.port = 6432;
         options.mode = mode;
-        return listener::local(owner, options, 16, [this](int socket) { accepted = socket; });
+        return listener::local(owner, options, 16, [this](int socket, const address&) {
+            accepted = socket;
+        });
     }
 
     connector::callback done() {
@@ -174,6 +179,80 @@ TEST_F(ConnectionTest, ListenersPathHasItsRightsAndGoesWithIt) {
         EXPECT_EQ(seen.st_mode & 0777U, 0600U);
     }
     EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(ConnectionTest, ManyThatComeAtOnceAreAllAccepted) {
+    listener::local_options options;
+    options.directory = folder;
+    options.port = 6432;
+    std::vector<int> sockets;
+    const auto listening =
+        listener::local(owner, options, 64, [&](int socket, const address& peer) {
+            EXPECT_EQ(peer.kind, address::family::local);
+            sockets.push_back(socket);
+        });
+    ASSERT_TRUE(listening);
+    std::vector<std::unique_ptr<connector>> attempts;
+    std::size_t there = 0;
+    for (std::size_t i = 0; i < 40; i++) {
+        attempts.push_back(std::make_unique<connector>(
+            owner,
+            target{folder, 6432},
+            socket_options{},
+            seconds(30),
+            [&](int socket, std::error_code) {
+                sockets.push_back(socket);
+                there++;
+            }
+        ));
+    }
+    until([&] { return there == attempts.size() && sockets.size() == 2 * attempts.size(); });
+    for (int socket : sockets) {
+        EXPECT_GE(socket, 0);
+        ::close(socket);
+    }
+}
+
+/// A connected pair over TCP; the second end is accepted from a prepared listener.
+std::array<int, 2> tcp_pair() {
+    const int listening = ::socket(AF_INET, SOCK_STREAM, 0);
+    apply_to_listener(listening);
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof where;
+    auto* raw = reinterpret_cast<::sockaddr*>(&where);
+    if (::bind(listening, raw, size) != 0 || ::listen(listening, 1) != 0 ||
+        ::getsockname(listening, raw, &size) != 0) {
+        throw std::system_error(errno, std::generic_category());
+    }
+    const int connecting = ::socket(AF_INET, SOCK_STREAM, 0);
+    ::connect(connecting, raw, size);
+    const int accepted = ::accept(listening, nullptr, nullptr);
+    ::close(listening);
+    return {connecting, accepted};
+}
+
+int option_of(int socket, int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    ::getsockopt(socket, level, name, &value, &size);
+    return value;
+}
+
+TEST(SocketOptionsTest, AcceptedConnectionsHaveThem) {
+    socket_options options;
+    for (const auto& [keepalive, idle] : {std::pair{true, 0}, {true, 77}, {false, 77}}) {
+        const auto both = tcp_pair();
+        options.keepalive = keepalive;
+        options.keepidle = idle;
+        apply_to_accepted(options, both[1]);
+        EXPECT_EQ(option_of(both[1], IPPROTO_TCP, TCP_NODELAY), 1);
+        EXPECT_EQ(option_of(both[1], SOL_SOCKET, SO_KEEPALIVE), keepalive ? 1 : 0);
+        EXPECT_EQ(option_of(both[1], IPPROTO_TCP, TCP_KEEPIDLE) == 77, keepalive && idle == 77);
+        ::close(both[0]);
+        ::close(both[1]);
+    }
 }
 
 TEST_F(ConnectionTest, FolderThatDoesNotExistIsRefusedByName) {

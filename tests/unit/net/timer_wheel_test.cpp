@@ -172,6 +172,30 @@ TEST_F(TimerWheelTest, EntryThatLeftTheWheelMayGoToAnother) {
     EXPECT_EQ(e.fired.size(), 1U);
 }
 
+TEST_F(TimerWheelTest, NextIsTheFirstSlotThatAnEntryIsLeftIn) {
+    std::mt19937 random(11);
+    std::vector<std::unique_ptr<entry>> entries(20);
+    steady_time now = start;
+    for (int step = 0; step < 20'000; step++) {
+        auto& e = entries[random() % entries.size()];
+        if (e) {
+            e.reset();
+        } else {
+            e = std::make_unique<entry>();
+            wheel.set(*e, now + slot * (1 + random() % (timer_wheel::slots - 2)));
+        }
+        std::optional<steady_time> first;
+        for (const auto& left : entries) {
+            if (left && left->at() != deadline::never && (!first || left->at() < *first)) {
+                first = left->at();
+            }
+        }
+        ASSERT_EQ(wheel.next(), first);
+        now += slot * (random() % 8 == 0 ? random() % 100 : 0);
+        wheel.advance(now);
+    }
+}
+
 TEST_F(TimerWheelTest, LongSleepFiresAllThatIsDueAndNothingElse) {
     std::vector<std::unique_ptr<entry>> due;
     std::vector<std::unique_ptr<entry>> later;

@@ -34,7 +34,7 @@ public:
              workers,
              "one =\ntwo =\n") {
         for (const char* db : {"one", "two"}) {
-            EXPECT_FALSE(w_.core.admit_client(*w_.core.find_database(db), "u"));
+            EXPECT_FALSE(w_.core.admit_client(*w_.core.find_database(db), w_.core.find_user("u")));
             for (const char* user : {"a", "b"}) {
                 pools_.push_back(&w_.at(db, user));
             }

@@ -292,7 +292,7 @@ TEST(PoolCoreTest, MinimumIsKeptOneByOneWhileTheDatabaseIsUsed) {
     w.at();
     w.tick();
     EXPECT_THAT(w.out, IsEmpty()) << "nobody uses it";
-    ASSERT_FALSE(w.core.admit_client(*w.core.find_database("db"), "u"));
+    ASSERT_FALSE(w.core.admit_client(*w.core.find_database("db"), w.core.find_user("u")));
     for (int i = 0; i < 2; i++) {
         w.now += seconds(1);
         w.tick();
@@ -308,7 +308,7 @@ TEST(PoolCoreTest, MinimumIsKeptOneByOneWhileTheDatabaseIsUsed) {
 
 TEST(PoolCoreTest, MinimumTakesNothingFromOtherPools) {
     world w("min_pool_size = 1\nmax_db_connections = 1\n");
-    ASSERT_FALSE(w.core.admit_client(*w.core.find_database("db"), "a"));
+    ASSERT_FALSE(w.core.admit_client(*w.core.find_database("db"), w.core.find_user("a")));
     w.parked(1, 0, w.at("db", "a"));
     w.at("db", "b");
     w.now += seconds(1);
@@ -602,12 +602,12 @@ TEST(PoolCoreTest, LimitsOfANewConfigurationAreInForce) {
 TEST(PoolCoreTest, ClientsAreCountedByDatabaseAndUser) {
     world w("max_db_client_connections = 2\nmax_user_client_connections = 1\n");
     database_entry& db = *w.core.find_database("db");
-    EXPECT_EQ(w.core.admit_client(db, "a"), std::nullopt);
-    EXPECT_EQ(w.core.admit_client(db, "a"), errc::too_many_user_clients);
-    EXPECT_EQ(w.core.admit_client(db, "b"), std::nullopt);
-    EXPECT_EQ(w.core.admit_client(db, "c"), errc::too_many_database_clients);
-    w.core.dismiss_client(db, "a");
-    EXPECT_EQ(w.core.admit_client(db, "a"), std::nullopt);
+    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("a")), std::nullopt);
+    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("a")), errc::too_many_user_clients);
+    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("b")), std::nullopt);
+    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("c")), errc::too_many_database_clients);
+    w.core.dismiss_client(db, w.core.find_user("a"));
+    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("a")), std::nullopt);
 }
 
 }  // namespace
