@@ -1,7 +1,8 @@
 // The engine on io_uring: the kernel receives into buffers of its own choice and tells when it has,
 // and what is to be sent is submitted once a turn, for all streams together.
 //
-// A stream has at most one receive (multishot: it goes on by itself) and one send under way. All
+// A stream has at most one receive (multishot: it goes on by itself; single where bytes come in
+// bulk, which is all the back-pressure that is needed) and one send under way. All
 // requests are made in one place, prepare(), for streams that have asked for it since the last
 // look, so that the ring is never found full in the middle of something else. A descriptor is
 // closed, handed on, or a stream freed, only when every request that names it has come back: a
@@ -132,6 +133,8 @@ private:
     io_uring_engine& engine_;
     hook_type asking_;        // in the engine's list of streams that have something to ask for
     bool receiving_ = false;  // a receive is armed
+    bool multishot_ = false;  // one that goes on by itself
+    bool bulk_ = false;       // what comes fills whole buffers: one receive at a time
     bool canceling_ = false;  // it has been asked to end
     bool sending_ = false;    // a send is under way
     bool dropped_ = false;    // and what is queued with it is of no use any more
@@ -359,7 +362,12 @@ void io_uring_engine::prepare(uring_stream& s) {
 void io_uring_engine::prepare_receive(uring_stream& s) {
     s.receiving_ = true;
     io_uring_sqe* made = io_uring_get_sqe(&ring_.get());
-    io_uring_prep_recv_multishot(made, s.socket_, nullptr, 0, 0);
+    s.multishot_ = !s.bulk_;
+    if (s.multishot_) {
+        io_uring_prep_recv_multishot(made, s.socket_, nullptr, 0, 0);
+    } else {
+        io_uring_prep_recv(made, s.socket_, nullptr, ring_buffers::size, 0);
+    }
     made->flags |= IOSQE_BUFFER_SELECT;
     made->buf_group = ring_buffers::group;
     io_uring_sqe_set_data64(made, data_of(s, request::receive));
@@ -415,10 +423,11 @@ bool uring_stream::wants_receive() const noexcept {
            error_ == 0;
 }
 
-/// A pause is told to the kernel only when something has come in spite of it: most are short.
+/// A pause is told to the kernel only when something has come in spite of it: most are short. In
+/// bulk, a receive that goes on by itself would fill every buffer before the first has been sent.
 bool uring_stream::wants_cancel() const noexcept {
     return receiving_ && !canceling_ &&
-           (closed() || ended_ || releasing_ || (paused_ && holding()));
+           (closed() || ended_ || releasing_ || (bulk_ && multishot_) || (paused_ && holding()));
 }
 
 void uring_stream::send(std::string_view bytes) {
@@ -482,6 +491,7 @@ void uring_stream::on_receive(int result, unsigned flags) {
         const auto buffer = buffer_id(flags >> IORING_CQE_BUFFER_SHIFT);
         const std::size_t size = std::size_t(std::max(result, 0));
         engine_.buffers_.taken(buffer, size);
+        bulk_ = size == ring_buffers::size || (bulk_ && size > ring_buffers::size / 4);
         if (size > 0) {
             on_received({engine_.buffers_.data(buffer), size});
         }
@@ -489,6 +499,8 @@ void uring_stream::on_receive(int result, unsigned flags) {
     }
     if (!receiving_) {
         on_receive_over(result);
+    } else if (wants_cancel()) {
+        engine_.ask(*this);
     }
 }
 
@@ -516,9 +528,6 @@ void uring_stream::on_received(std::string_view bytes) {
         held_ = std::make_unique<chunk_queue>();
     }
     held_->push(engine_.buffers_, bytes);
-    if (wants_cancel()) {
-        engine_.ask(*this);
-    }
 }
 
 /// Nothing more comes of the receive: it was canceled, is out of buffers, or the stream has ended.

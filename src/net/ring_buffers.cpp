@@ -59,6 +59,8 @@ buffer_id ring_buffers::find(std::string_view bytes) const noexcept {
 }
 
 void ring_buffers::taken(buffer_id buffer, std::size_t bytes) noexcept {
+    taken_++;
+    received_ += bytes;
     deep_ = deep_ || bytes > page;
     provided_--;
     holders_[std::size_t(buffer)] = 1;
@@ -92,9 +94,12 @@ void ring_buffers::provide(buffer_id buffer) noexcept {
 }
 
 void ring_buffers::publish() noexcept {
-    if (std::exchange(ran_out_, false) && in_use_ > wanted_ / 2) {
+    const bool small = received_ < taken_ * page;
+    if (std::exchange(ran_out_, false) && (small || in_use_ > wanted_ / 2)) {
         wanted_ = std::min(wanted_ * 2, most);
     }
+    taken_ = 0;
+    received_ = 0;
     while (provided_ < wanted_ && !free_.empty()) {
         provide(free_.back());
         free_.pop_back();

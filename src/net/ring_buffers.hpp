@@ -31,7 +31,7 @@ public:
     static constexpr std::size_t size = 64 * 1024;
 
     /// Provided to the kernel at first, and at most.
-    static constexpr unsigned least = 64;
+    static constexpr unsigned least = 32;
     static constexpr unsigned most = 1024;
 
     /// The group that receives name in their requests.
@@ -67,8 +67,8 @@ public:
     /// True if the kernel has a buffer left to receive into.
     bool any_provided() const noexcept { return provided_ > 0; }
 
-    /// The kernel ran out of buffers. More are provided if those that it had are still held when
-    /// all that has come is seen to; a burst of one stream alone needs no more.
+    /// The kernel ran out of buffers. More are provided if those that it had hold little, or are
+    /// still held when all that has come is seen to; a burst of one stream alone needs no more.
     void ran_out() noexcept { ran_out_ = true; }
 
     /// Hands what has been let go to the kernel. Once a look.
@@ -102,6 +102,8 @@ private:
     unsigned provided_ = 0;     // the kernel has them
     unsigned unpublished_ = 0;  // of these, not told to it yet
     unsigned in_use_ = 0;       // held by somebody
+    unsigned taken_ = 0;        // since the last publish
+    std::size_t received_ = 0;  // bytes in these
     unsigned peak_ = 0;         // the most that were, since the last shrink
     bool ran_out_ = false;      // since the last publish
     bool deep_ = false;         // more than the first page of some was used since then

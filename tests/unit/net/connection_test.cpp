@@ -240,7 +240,7 @@ int option_of(int socket, int level, int name) {
     return value;
 }
 
-TEST(SocketOptionsTest, AcceptedConnectionsHaveThem) {
+TEST(AcceptedSocketTest, AcceptedConnectionsHaveThem) {
     socket_options options;
     for (const auto& [keepalive, idle] : {std::pair{true, 0}, {true, 77}, {false, 77}}) {
         const auto both = tcp_pair();
