@@ -284,14 +284,15 @@ bool io_uring_engine::look() {
 bool io_uring_engine::may_wait() {
     io_uring_cq_eventfd_toggle(&ring_.get(), true);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    return !anything_to_reap();
+    return !anything_to_reap() && io_uring_sq_ready(&ring_.get()) == 0;
 }
 
-/// An error (completions that overflow, no memory) leaves the requests in the ring, for the next
-/// look.
+/// An error (completions that overflow, no memory) leaves requests in the ring, for the next look.
 void io_uring_engine::submit() {
     io_uring_submit_and_get_events(&ring_.get());
-    gathers_used_ = 0;
+    if (io_uring_sq_ready(&ring_.get()) == 0) {
+        gathers_used_ = 0;
+    }
 }
 
 unsigned io_uring_engine::reap() {
@@ -327,10 +328,13 @@ void io_uring_engine::prepare() {
         asking_.splice(asking_.end(), starved_);
     }
     // At most three requests for a stream.
+    const auto full = [this] {
+        return io_uring_sq_space_left(&ring_.get()) < 3 || gathers_used_ == gathers_at_once;
+    };
     while (!asking_.empty()) {
-        if (io_uring_sq_space_left(&ring_.get()) < 3 || gathers_used_ == gathers_at_once) {
+        if (full()) {
             submit();
-            if (io_uring_sq_space_left(&ring_.get()) < 3) {
+            if (full()) {
                 return;
             }
         }

@@ -26,14 +26,14 @@ void* map(std::size_t bytes) {
 
 }  // namespace
 
-ring_buffers::ring_buffers(io_uring& ring) : ring_(ring), holders_(most, 0) {
+ring_buffers::ring_buffers(io_uring& ring) : holders_(most, 0) {
     entries_ = static_cast<io_uring_buf_ring*>(map(entries_size));
     io_uring_buf_ring_init(entries_);
     io_uring_buf_reg registration{};
     registration.ring_addr = reinterpret_cast<std::uintptr_t>(entries_);
     registration.ring_entries = most;
     registration.bgid = group;
-    if (const int error = io_uring_register_buf_ring(&ring_, &registration, 0); error < 0) {
+    if (const int error = io_uring_register_buf_ring(&ring, &registration, 0); error < 0) {
         ::munmap(entries_, entries_size);
         throw std::system_error(-error, std::generic_category(), "io_uring_register_buf_ring");
     }
@@ -48,7 +48,6 @@ ring_buffers::ring_buffers(io_uring& ring) : ring_(ring), holders_(most, 0) {
 }
 
 ring_buffers::~ring_buffers() {
-    io_uring_unregister_buf_ring(&ring_, group);
     ::munmap(entries_, entries_size);
     ::munmap(memory_, most * stride);
 }

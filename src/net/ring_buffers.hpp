@@ -37,7 +37,8 @@ public:
     /// The group that receives name in their requests.
     static constexpr int group = 0;
 
-    /// Throws std::system_error if the kernel refuses. The ring must outlive the pool.
+    /// Throws std::system_error if the kernel refuses. The ring takes its hold on the pool with it
+    /// when it is closed, which comes first.
     explicit ring_buffers(io_uring& ring);
     ~ring_buffers();
     ring_buffers(const ring_buffers&) = delete;
@@ -95,7 +96,6 @@ private:
 
     void provide(buffer_id buffer) noexcept;
 
-    io_uring& ring_;
     char* memory_ = nullptr;
     io_uring_buf_ring* entries_ = nullptr;
     unsigned wanted_ = least;   // to be provided

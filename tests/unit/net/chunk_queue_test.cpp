@@ -27,8 +27,8 @@ protected:
 
     void TearDown() override {
         if (made_) {
-            buffers_.reset();
             io_uring_queue_exit(&ring_);
+            buffers_.reset();
         }
     }
 
