@@ -95,7 +95,7 @@ void engine_core::watch(int descriptor) {
 
 void engine_core::wait() {
     descriptor_.async_wait(
-        asio::posix::stream_descriptor::wait_read,
+        asio::posix::descriptor_base::wait_read,
         [this](boost::system::error_code ec) {
             if (!ec) {
                 on_descriptor_ready();

@@ -9,7 +9,7 @@
 #include "net/engine.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 
@@ -129,7 +129,9 @@ private:
     void serve_ready();
     void arm_linger_timer();
 
-    boost::asio::posix::stream_descriptor descriptor_;
+    /// Of the context's own executor: one whose type is erased would have to be given memory for
+    /// each handler.
+    boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type> descriptor_;
     boost::asio::steady_timer linger_timer_;
     stream_list ready_;
     stream_list lingering_;
