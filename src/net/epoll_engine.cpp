@@ -55,6 +55,7 @@ private:
     void drop_queue() noexcept override;
 
     void read_once();
+    void read_last_words();
     void flush();
 
     epoll_engine& engine_;
@@ -222,7 +223,7 @@ void epoll_stream::on_ready() {
         return;
     }
     if (error_ != 0) {
-        return report_end(std::error_code(error_, std::generic_category()));
+        return read_last_words();
     }
     if (releasing_) {
         engine_.forget(socket_);
@@ -230,6 +231,19 @@ void epoll_stream::on_ready() {
     }
     if (readable_ && !paused_) {
         read_once();
+    }
+}
+
+/// A send has failed: what the peer said before it went away comes before the end.
+void epoll_stream::read_last_words() {
+    auto& buffer = engine_.buffer_;
+    const ssize_t got = paused_ ? 0 : ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got <= 0) {
+        return report_end(std::error_code(error_, std::generic_category()));
+    }
+    handler_->on_received(std::string_view(buffer.data(), std::size_t(got)));
+    if (!closed()) {
+        engine_.make_ready(*this);
     }
 }
 

@@ -15,6 +15,7 @@
 // The ring belongs to the thread that runs the loop (SINGLE_ISSUER), which enables it in its first
 // turn. It wakes the loop through an eventfd: a ring of this kind does not wake a poll on itself.
 
+#include "base/log.hpp"
 #include "net/chunk_queue.hpp"
 #include "net/engine_core.hpp"
 #include "net/ring_buffers.hpp"
@@ -139,6 +140,8 @@ private:
     bool sending_ = false;    // a send is under way
     bool dropped_ = false;    // and what is queued with it is of no use any more
     bool letting_go_ = false;
+    bool finished_ = false;
+    bool last_words_awaited_ = false;    // before the end is told that a failed send has found
     bool at_end_ = false;                // nothing more will be received
     int end_error_ = 0;                  // and this is why, if the peer has not just closed
     chunk_queue queue_;                  // to be sent
@@ -174,6 +177,9 @@ public:
     }
 
     std::string_view name() const noexcept override { return "io_uring"; }
+
+    /// Throws std::system_error if the kernel takes no requests. Binds the ring to this thread.
+    void prove();
 
 private:
     friend class uring_stream;
@@ -239,6 +245,7 @@ private:
     ring ring_;
     ring_buffers buffers_;
     bool enabled_ = false;
+    bool refusal_told_ = false;
     asking_list asking_;
     asking_list starved_;  // would receive, but the kernel has no buffer
     std::size_t gathers_used_ = 0;
@@ -259,6 +266,14 @@ void io_uring_engine::enable() {
         throw std::system_error(-error, std::generic_category(), "IORING_REGISTER_ENABLE_RINGS");
     }
     io_uring_register_ring_fd(&ring_.get());  // saves the look-up at each submission
+}
+
+void io_uring_engine::prove() {
+    enable();
+    io_uring_prep_nop(io_uring_get_sqe(&ring_.get()));
+    if (const int result = io_uring_submit_and_wait(&ring_.get(), 1); result < 0) {
+        throw std::system_error(-result, std::generic_category(), "io_uring_enter");
+    }
 }
 
 bool io_uring_engine::look() {
@@ -284,12 +299,26 @@ bool io_uring_engine::look() {
 bool io_uring_engine::may_wait() {
     io_uring_cq_eventfd_toggle(&ring_.get(), true);
     std::atomic_thread_fence(std::memory_order_seq_cst);
+#if !defined(__x86_64__)
+    // Where the kernel's word that there is work may pass its look at the switch above.
+    io_uring_get_events(&ring_.get());
+#endif
     return !anything_to_reap() && io_uring_sq_ready(&ring_.get()) == 0;
 }
 
 /// An error (completions that overflow, no memory) leaves requests in the ring, for the next look.
 void io_uring_engine::submit() {
-    io_uring_submit_and_get_events(&ring_.get());
+    // The kernel may leave its flag up after the work that it stood for is done, and would not take
+    // it down again before there is new work: this loop would never sleep.
+    std::atomic_ref(*ring_.get().sq.kflags).fetch_and(~IORING_SQ_TASKRUN);
+    const int result = io_uring_submit_and_get_events(&ring_.get());
+    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY &&
+        !std::exchange(refusal_told_, true)) {
+        log::error(
+            "io_uring_enter fails: {}; set io_engine = epoll and restart",
+            std::error_code(-result, std::generic_category()).message()
+        );
+    }
     if (io_uring_sq_ready(&ring_.get()) == 0) {
         gathers_used_ = 0;
     }
@@ -324,8 +353,10 @@ unsigned io_uring_engine::reap() {
 
 void io_uring_engine::prepare() {
     buffers_.publish();
-    if (buffers_.any_provided()) {
-        asking_.splice(asking_.end(), starved_);
+    for (unsigned i = buffers_.provided(); i > 0 && !starved_.empty(); i--) {
+        uring_stream& s = starved_.front();
+        starved_.pop_front();
+        asking_.push_back(s);
     }
     // At most three requests for a stream.
     const auto full = [this] {
@@ -355,7 +386,7 @@ void io_uring_engine::prepare(uring_stream& s) {
         prepare_send(s);
     }
     if (s.wants_receive()) {
-        if (buffers_.any_provided()) {
+        if (buffers_.provided() > 0) {
             prepare_receive(s);
         } else {
             starved_.push_back(s);
@@ -573,17 +604,23 @@ void uring_stream::on_ready() {
     if (closed() || ended_) {
         return;
     }
-    if (error_ != 0) {
-        return report_end(std::error_code(error_, std::generic_category()));
-    }
     if (holding()) {
         if (!paused_ || releasing_) {
             deliver_held();
             if (!closed()) {
                 engine_.make_ready(*this);
             }
+            return;
         }
-        return;
+        if (error_ == 0) {
+            return;
+        }
+    }
+    if (error_ != 0) {
+        if (receiving_ && !paused_ && !std::exchange(last_words_awaited_, true)) {
+            return engine_.make_ready(*this);  // after one more look
+        }
+        return report_end(std::error_code(error_, std::generic_category()));
     }
     held_.reset();
     if (at_end_ && (!paused_ || releasing_)) {
@@ -633,7 +670,7 @@ void uring_stream::let_go() noexcept {
 }
 
 void uring_stream::finish_if_idle() noexcept {
-    if (!idle()) {
+    if (!idle() || std::exchange(finished_, true)) {
         return;
     }
     asking_.unlink();
@@ -654,6 +691,7 @@ std::error_code io_uring_refusal() {
     try {
         asio::io_context unused(1);
         io_uring_engine probe(unused);
+        probe.prove();
         return {};
     } catch (const std::system_error& refused) {
         return refused.code();

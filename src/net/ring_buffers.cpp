@@ -26,7 +26,7 @@ void* map(std::size_t bytes) {
 
 }  // namespace
 
-ring_buffers::ring_buffers(io_uring& ring) : holders_(most, 0) {
+ring_buffers::ring_buffers(io_uring& ring) : holders_(most, 0), touched_(most, false) {
     entries_ = static_cast<io_uring_buf_ring*>(map(entries_size));
     io_uring_buf_ring_init(entries_);
     io_uring_buf_reg registration{};
@@ -61,6 +61,7 @@ void ring_buffers::taken(buffer_id buffer, std::size_t bytes) noexcept {
     taken_++;
     received_ += bytes;
     deep_ = deep_ || bytes > page;
+    touched_[std::size_t(buffer)] = true;
     provided_--;
     holders_[std::size_t(buffer)] = 1;
     in_use_++;
@@ -126,6 +127,7 @@ std::string_view ring_buffers::copy(std::string_view bytes, buffer_id& buffer) n
         scratch_ = free_.back();
         free_.pop_back();
         holders_[std::size_t(scratch_)] = 1;
+        touched_[std::size_t(scratch_)] = true;
         in_use_++;
         scratch_used_ = 0;
     }
@@ -145,7 +147,8 @@ void ring_buffers::shrink() noexcept {
     peak_ = in_use_;
     deep_ = false;
     for (buffer_id buffer = 0; buffer < buffer_id(most); buffer++) {
-        if (holders_[std::size_t(buffer)] == 0) {
+        if (touched_[std::size_t(buffer)] && !held(buffer)) {
+            touched_[std::size_t(buffer)] = false;
             ::madvise(memory_ + std::size_t(buffer) * stride, stride, MADV_DONTNEED);
         }
     }

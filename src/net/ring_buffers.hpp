@@ -65,8 +65,8 @@ public:
     /// So much of the pool is held that no more of it should be, or receives would starve.
     bool scarce() const noexcept { return in_use_ > most * 3 / 4; }
 
-    /// True if the kernel has a buffer left to receive into.
-    bool any_provided() const noexcept { return provided_ > 0; }
+    /// Buffers that the kernel has left to receive into.
+    unsigned provided() const noexcept { return provided_; }
 
     /// The kernel ran out of buffers. More are provided if those that it had hold little, or are
     /// still held when all that has come is seen to; a burst of one stream alone needs no more.
@@ -110,6 +110,7 @@ private:
     buffer_id scratch_ = no_buffer;
     std::size_t scratch_used_ = 0;
     std::vector<std::uint32_t> holders_;
+    std::vector<bool> touched_;    // used since their memory was given back
     std::vector<buffer_id> free_;  // neither held nor provided
 };
 

@@ -356,6 +356,16 @@ TEST_P(StreamTest, FailedSendIsToldFromTheLoop) {
     EXPECT_EQ(told.closed, 1);
 }
 
+TEST_P(StreamTest, LastWordsComeBeforeTheEndThatASendHasFound) {
+    auto [s, other] = open(told);
+    settle();
+    other.write("FATAL: going down");
+    other.close();
+    s->send(pattern(100'000));
+    until([&] { return told.closed > 0; });
+    EXPECT_EQ(told.received, "FATAL: going down");
+}
+
 TEST_P(StreamTest, HandlerMayCloseTheStreamInsideOfADelivery) {
     auto [s, other] = open(told);
     stream_ptr& self = s;
