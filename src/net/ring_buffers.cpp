@@ -26,7 +26,8 @@ void* map(std::size_t bytes) {
 
 }  // namespace
 
-ring_buffers::ring_buffers(io_uring& ring) : holders_(most, 0), touched_(most, false) {
+ring_buffers::ring_buffers(io_uring& ring)
+    : holders_(most, 0), touched_(most, false), recent_(most, false) {
     entries_ = static_cast<io_uring_buf_ring*>(map(entries_size));
     io_uring_buf_ring_init(entries_);
     io_uring_buf_reg registration{};
@@ -61,7 +62,7 @@ void ring_buffers::taken(buffer_id buffer, std::size_t bytes) noexcept {
     taken_++;
     received_ += bytes;
     deep_ = deep_ || bytes > page;
-    touched_[std::size_t(buffer)] = true;
+    touch(buffer);
     provided_--;
     holders_[std::size_t(buffer)] = 1;
     in_use_++;
@@ -127,7 +128,7 @@ std::string_view ring_buffers::copy(std::string_view bytes, buffer_id& buffer) n
         scratch_ = free_.back();
         free_.pop_back();
         holders_[std::size_t(scratch_)] = 1;
-        touched_[std::size_t(scratch_)] = true;
+        touch(scratch_);
         in_use_++;
         scratch_used_ = 0;
     }
@@ -145,13 +146,16 @@ void ring_buffers::shrink() noexcept {
         wanted_ = std::max(wanted_ / 2, least);
     }
     peak_ = in_use_;
-    deep_ = false;
+    const bool deep = std::exchange(deep_, false);
     for (buffer_id buffer = 0; buffer < buffer_id(most); buffer++) {
-        if (touched_[std::size_t(buffer)] && !held(buffer)) {
+        if (recent_[std::size_t(buffer)]) {
+            deep_ = deep;  // to be looked at again
+        } else if (touched_[std::size_t(buffer)] && !held(buffer)) {
             touched_[std::size_t(buffer)] = false;
             ::madvise(memory_ + std::size_t(buffer) * stride, stride, MADV_DONTNEED);
         }
     }
+    recent_.assign(most, false);
 }
 
 }  // namespace pgweir::net

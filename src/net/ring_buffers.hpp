@@ -78,9 +78,10 @@ public:
     /// True if a peak may have left memory behind.
     bool worth_shrinking() const noexcept { return wanted_ > least || deep_; }
 
-    /// Gives memory that is not in use back to the system, and provides less from now on if the
-    /// last period did not need it. Call it about once a second while worth_shrinking(). REQUIRES:
-    /// every completion has been reaped, so that no buffer has bytes and yet no holder.
+    /// Gives memory back to the system that was not used since the last call, and provides less
+    /// from now on if that period did not need it. Call it about once a second while
+    /// worth_shrinking(). REQUIRES: every completion has been reaped, so that no buffer has bytes
+    /// and yet no holder.
     void shrink() noexcept;
 
 private:
@@ -92,6 +93,11 @@ private:
 
     char* begin_of(buffer_id buffer) const noexcept {
         return memory_ + std::size_t(buffer) * stride + std::size_t(buffer) % 16 * shift;
+    }
+
+    void touch(buffer_id buffer) noexcept {
+        touched_[std::size_t(buffer)] = true;
+        recent_[std::size_t(buffer)] = true;
     }
 
     void provide(buffer_id buffer) noexcept;
@@ -111,6 +117,7 @@ private:
     std::size_t scratch_used_ = 0;
     std::vector<std::uint32_t> holders_;
     std::vector<bool> touched_;    // used since their memory was given back
+    std::vector<bool> recent_;     // used since the last shrink
     std::vector<buffer_id> free_;  // neither held nor provided
 };
 
