@@ -44,6 +44,12 @@ log_disconnections = 0
 {extra}
 """
 
+TLS_SETTINGS = """
+client_tls_sslmode = require
+client_tls_cert_file = {folder}/tls.crt
+client_tls_key_file = {folder}/tls.key
+"""
+
 
 def wait_for_port(port, process, what):
     deadline = time.monotonic() + 20
@@ -120,7 +126,7 @@ class Direct:
     def __init__(self, postgres):
         self.port = postgres.port
 
-    def start(self, auth_type, pool):
+    def start(self, auth_type, pool, tls=False):
         pass
 
     def stop(self):
@@ -184,14 +190,27 @@ class Pooler(Program):
         self.extra = extra
         self.prefix = list(prefix)  # what it runs under, such as valgrind
 
-    def start(self, auth_type, pool):
+    def start(self, auth_type, pool, tls=False):
         (self.folder / "users.txt").write_text(f'"bench" ""\n"bench_scram" "{PASSWORD}"\n')
         self.settings = POOLER_SETTINGS.format(
             server_port=self.postgres.port, port=self.port, auth_type=auth_type, folder=self.folder, pool=pool, extra=self.extra
         )
+        if tls:
+            self.make_certificate()
+            self.settings += TLS_SETTINGS.format(folder=self.folder)
         ini = self.folder / "pooler.ini"
         ini.write_text(self.settings)
         self.run(self.prefix + [str(self.program), str(ini)])
+
+    def make_certificate(self):
+        files = [self.folder / "tls.crt", self.folder / "tls.key"]
+        if not files[1].exists():
+            command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split()
+            subprocess.run(command + ["-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+            user = machine.server_user()
+            for path in files:
+                shutil.chown(path, user.pw_uid, user.pw_gid)
+                path.chmod(0o600)
 
 
 class Relay(Program):
@@ -201,7 +220,7 @@ class Relay(Program):
         super().__init__(name, kind, program, postgres, folder, ports)
         self.options = options
 
-    def start(self, auth_type, pool):
+    def start(self, auth_type, pool, tls=False):
         command = [str(self.program), f"--listen={self.port}", f"--server={self.postgres.port}"] + self.options
         self.settings = " ".join(self.options)
         self.run(command)

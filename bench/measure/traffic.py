@@ -2,7 +2,14 @@
 
 Each function gives transactions of one kind, over so many clients in turns: all ask, then all read their answers.
 """
+import asyncio
+import base64
+import functools
+import hashlib
+import hmac
+import os
 import socket
+import ssl
 import struct
 
 ROW = b"select abalance from pgbench_accounts where aid = 1"
@@ -14,17 +21,30 @@ def message(kind, body):
     return kind + struct.pack("!i", len(body) + 4) + body
 
 
-def startup():
-    """Of role bench, whom the pooler trusts (manual: 55.2.1 Start-up)."""
-    body = struct.pack("!i", 3 << 16) + b"user\0bench\0database\0bench\0\0"
+def startup(user=b"bench"):
+    """Of role bench, whom the pooler trusts, or another (manual: 55.2.1 Start-up)."""
+    body = struct.pack("!i", 3 << 16) + b"user\0" + user + b"\0database\0bench\0\0"
     return struct.pack("!i", len(body) + 4) + body
 
 
-def open_socket(port):
+def open_socket(port, tls=None):
+    """A client that has sent its startup packet; over TLS if an ssl.SSLContext is given."""
     client = socket.create_connection(("127.0.0.1", port), 60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        client.sendall(struct.pack("!ii", 8, 80877103))
+        if client.recv(1) != b"S":
+            raise ConnectionError("the pooler speaks no TLS")
+        client = tls.wrap_socket(client)
     client.sendall(startup())
     return client
+
+
+def any_certificate():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def read_until_ready(client):
@@ -82,3 +102,47 @@ def big(port, clients, transactions):
 def connect(port, clients, transactions):
     for _ in range(transactions):
         repeat(port, 1, 1, simple_query(ROW))
+
+
+@functools.lru_cache
+def salted_password(password, salt, iterations):
+    return hashlib.pbkdf2_hmac("sha256", password, salt, iterations)
+
+
+async def read_message(reader):
+    kind = await reader.readexactly(1)
+    body = await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
+    if kind == b"E":
+        raise ConnectionError(f"refused: {body[:200]!r}")
+    return kind, body
+
+
+async def log_in_by_scram(port, user, password):
+    """One log-in and a good-bye (manual: 55.3.1 SCRAM-SHA-256 Authentication)."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(startup(user))
+    await read_message(reader)
+    first = b"n=,r=" + base64.b64encode(os.urandom(18))
+    initial = b"n,," + first
+    writer.write(message(b"p", b"SCRAM-SHA-256\0" + struct.pack("!i", len(initial)) + initial))
+    _, body = await read_message(reader)
+    challenge = body[4:]
+    fields = dict(part.split(b"=", 1) for part in challenge.split(b","))
+    salted = salted_password(password, base64.b64decode(fields[b"s"]), int(fields[b"i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    final = b"c=biws,r=" + fields[b"r"]
+    signature = hmac.digest(hashlib.sha256(key).digest(), first + b"," + challenge + b"," + final, "sha256")
+    proof = bytes(a ^ b for a, b in zip(key, signature))
+    writer.write(message(b"p", final + b",p=" + base64.b64encode(proof)))
+    while (await read_message(reader))[0] != b"Z":
+        pass
+    writer.write(message(b"X", b""))
+    writer.close()
+
+
+def storm(port, count, user, password):
+    """So many log-ins at once. Raises OSError if one fails."""
+    async def all_of_them():
+        await asyncio.gather(*(log_in_by_scram(port, user, password) for _ in range(count)))
+
+    asyncio.run(all_of_them())

@@ -6,9 +6,10 @@ memory_kb                               the most memory that the pooler had
 servers                                 connections to PostgreSQL at the end
 p50_ms, p99_ms                          of all transactions, from pgbench's log
 p99_to_p50                              the one divided by the other
-p99_alone_ms, p99_growth                the same before a crowd came, and p99_ms divided by it
+p99_alone_ms, p99_growth                the same before the others came, and p99_ms divided by it
 idle_bytes, used_bytes                  memory for each idle client: before and after it has run a query
 """
+import concurrent.futures
 import math
 import os
 import pathlib
@@ -16,6 +17,7 @@ import re
 import resource
 import shutil
 import subprocess
+import threading
 import time
 
 from . import machine, traffic
@@ -39,7 +41,7 @@ class Pgbench:
 
     def __init__(
         self, name, about, options, kinds=POOLERS, clients=None, pool=None, user="bench", auth_type="trust", script=None, log=False,
-        ratios=None, floor=True,
+        ratios=None, floor=True, tls=False,
     ):
         self.name = name
         self.about = about
@@ -53,13 +55,14 @@ class Pgbench:
         self.log = log
         self.ratios = ratios or Pgbench.ratios
         self.floor = floor  # whether a relay is the least that it can cost
+        self.tls = tls  # between pgbench and the pooler
 
     def can_measure(self, subject):
-        return True
+        return isinstance(subject, Pooler) if self.tls else True
 
     def measure(self, subject, context):
         clients = self.clients or context.clients
-        subject.start(self.auth_type, self.pool or context.pool)
+        subject.start(self.auth_type, self.pool or context.pool, self.tls)
         try:
             self.run(subject, context, clients, WARM_UP_SECONDS)
             before = machine.task_seconds(subject.pid) if subject.pid else 0
@@ -85,7 +88,7 @@ class Pgbench:
             command += ["-f", "script.sql"]
         if self.log:
             command += ["--log"]
-        environment = dict(os.environ, PGPASSWORD=PASSWORD)
+        environment = dict(os.environ, PGPASSWORD=PASSWORD, PGSSLMODE="require" if self.tls else "disable")
         try:
             result = subprocess.run(
                 command + ["bench"], capture_output=True, text=True, cwd=folder, env=environment, timeout=seconds + 60
@@ -130,7 +133,15 @@ def percentile(ordered, percent):
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
-def log_in(port, count):
+class Prepared(Pgbench):
+    """Named statements in transaction mode, which PgBouncer has only since 1.21."""
+
+    def can_measure(self, subject):
+        version = re.match(r"PgBouncer 1\.(\d+)", subject.version if isinstance(subject, Pooler) else "")
+        return not version or int(version[1]) >= 21
+
+
+def log_in(port, count, tls=None):
     """Logged-in clients of the pooler, a hundred at a time."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit < count + 200:
@@ -140,7 +151,7 @@ def log_in(port, count):
         while len(sockets) < count:
             some = []
             for _ in range(min(100, count - len(sockets))):
-                some.append(traffic.open_socket(port))
+                some.append(traffic.open_socket(port, tls))
                 sockets.append(some[-1])
             for client in some:
                 traffic.read_until_ready(client)
@@ -158,25 +169,28 @@ def close_all(sockets):
 class IdleClients:
     """Memory for each client that is logged in and silent, then again after each has run one query."""
 
-    name = "idle"
-    about = "10,000 idle clients: bytes of the pooler's memory for each"
     kinds = ENGINES
     ratios = ["idle_bytes", "used_bytes"]
     floor = False
-    clients = 10000
     together = 100  # queries at once, so that the pool is not what is measured
+
+    def __init__(self, name, about, clients, tls=False):
+        self.name = name
+        self.about = about
+        self.clients = clients
+        self.tls = traffic.any_certificate() if tls else None
 
     def can_measure(self, subject):
         return isinstance(subject, Pooler)
 
     def measure(self, subject, context):
-        subject.start("trust", context.pool)
+        subject.start("trust", context.pool, self.tls is not None)
         sockets = []
         try:
-            sockets += log_in(subject.port, 10)
+            sockets += log_in(subject.port, 10, self.tls)
             self.query(sockets)
             empty = machine.memory_kb(subject.pid)
-            sockets += log_in(subject.port, self.clients)
+            sockets += log_in(subject.port, self.clients, self.tls)
             idle = machine.memory_kb(subject.pid)
             self.query(sockets)
             used = machine.memory_kb(subject.pid)
@@ -198,36 +212,29 @@ class IdleClients:
         time.sleep(1)  # what is given back a moment later is not counted against anyone
 
 
-class Crowd(Pgbench):
-    """What the busy clients notice of many that are connected and silent: measured before these come, then with them."""
+class Disturbed(Pgbench):
+    """What the busy clients notice of others: measured without these, then with them."""
 
     ratios = ["p99_ms", "cpu_us"]
-    busy = 50
-    silent = 14950
 
-    def __init__(self):
-        super().__init__(
-            "crowd", "15,000 clients, of whom 50 are busy; p99 with the silent ones, and alone", ["-S"], kinds=ENGINES, log=True,
-            ratios=Crowd.ratios,
-        )
+    def __init__(self, name, about, busy, **others):
+        super().__init__(name, about, ["-S"], log=True, ratios=Disturbed.ratios, **others)
+        self.busy = busy
 
     def can_measure(self, subject):
         return isinstance(subject, Pooler)
 
     def measure(self, subject, context):
-        subject.start("trust", context.pool)
-        sockets = []
+        subject.start(self.auth_type, context.pool)
         try:
             self.run(subject, context, self.busy, WARM_UP_SECONDS)
             alone = self.busy_figures(subject, context)
-            sockets = log_in(subject.port, self.silent)
-            figures = self.busy_figures(subject, context)
+            figures = self.disturbed_figures(subject, context)
             figures["p99_alone_ms"] = alone["p99_ms"]
             figures["p99_growth"] = figures["p99_ms"] / alone["p99_ms"]
             figures["memory_kb"] = machine.memory_kb(subject.pid, "VmHWM")
             return figures
         finally:
-            close_all(sockets)
             subject.stop()
 
     def busy_figures(self, subject, context):
@@ -238,20 +245,64 @@ class Crowd(Pgbench):
         return figures
 
 
+class Crowd(Disturbed):
+    """Many that are connected and silent."""
+
+    silent = 14950
+
+    def disturbed_figures(self, subject, context):
+        sockets = log_in(subject.port, self.silent)
+        try:
+            return self.busy_figures(subject, context)
+        finally:
+            close_all(sockets)
+
+
+class Storm(Disturbed):
+    """Many that log in at the same moment, once a second."""
+
+    together = 500
+
+    def disturbed_figures(self, subject, context):
+        over = threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(1) as others:
+            storms = others.submit(self.storms, subject.port, over)
+            try:
+                return self.busy_figures(subject, context)
+            finally:
+                over.set()
+                storms.result()
+
+    def storms(self, port, over):
+        try:
+            while not over.wait(1):
+                traffic.storm(port, self.together, b"bench_scram", PASSWORD.encode())
+        except OSError as error:
+            raise Failed(f"a log-in failed: {error}") from None
+
+
 BIG_RESULT = "select repeat('x', 1000) from generate_series(1, 10000);\n"
 
 ALL = [
     Pgbench("simple", "one SELECT by primary key, simple protocol", ["-S", "-M", "simple"], kinds=FLOOR | {"workers"}),
     Pgbench("extended", "the same, extended protocol", ["-S", "-M", "extended"], kinds=FLOOR | {"workers"}),
+    Prepared("prepared", "the same, prepared once and executed", ["-S", "-M", "prepared"], kinds=FLOOR | {"workers"}),
+    Pgbench("tls", "one SELECT by primary key, simple protocol, over TLS", ["-S"], kinds=ENGINES, tls=True),
     Pgbench("tpcb", "TPC-B-like: five statements in a transaction", ["-M", "simple"]),
     Pgbench(
         "connect", "a connection for each SELECT, trusted (a relay opens one to PostgreSQL, too)", ["-S", "-C"], kinds=FLOOR,
         floor=False,
     ),
     Pgbench("connect_scram", "a connection for each SELECT, SCRAM-SHA-256", ["-S", "-C"], user="bench_scram", auth_type="scram-sha-256"),
+    Pgbench("connect_tls", "a connection for each SELECT, trusted, over TLS", ["-S", "-C"], kinds=ENGINES, floor=False, tls=True),
     Pgbench("big", "results of 10 MB", [], clients=8, script=BIG_RESULT, kinds=FLOOR | {"relay-size"}),
-    IdleClients(),
-    Crowd(),
+    IdleClients("idle", "10,000 idle clients: bytes of the pooler's memory for each", 10000),
+    IdleClients("idle_tls", "2,000 idle clients on TLS: the same", 2000, tls=True),
+    Crowd("crowd", "15,000 clients, of whom 50 are busy; p99 with the silent ones, and alone", 50, kinds=ENGINES),
+    Storm(
+        "storm", "20 busy clients while 500 others log in at once by SCRAM; p99 with these, and alone", 20, kinds=ENGINES | {"workers"},
+        user="bench_scram", auth_type="scram-sha-256",
+    ),
     Pgbench(
         "many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True, kinds={"pooler", "engine", "workers"},
         ratios=["p50_ms", "p99_ms", "cpu_us"],
@@ -262,4 +313,4 @@ ALL = [
 ]
 
 # What fits into ten minutes.
-DEFAULT = [w.name for w in ALL if w.name not in ("connect_scram", "crowd")]
+DEFAULT = [w.name for w in ALL if w.name not in ("connect_scram", "connect_tls", "idle_tls", "crowd", "storm")]
