@@ -143,7 +143,7 @@ constexpr key table[] = {
     {"max_db_client_connections",   number<&s::max_db_client_connections>(),        reload,  built},
     {"max_db_connections",          number<&s::max_db_connections>(),               reload,  built},
     {"max_packet_size",             number<&s::max_packet_size, 1>(),               reload,  built},
-    {"max_prepared_statements",     number<&s::max_prepared_statements>(),          reload,  not_built_unless_off},
+    {"max_prepared_statements",     number<&s::max_prepared_statements>(),          reload,  built},
     {"max_user_client_connections", number<&s::max_user_client_connections>(),      reload,  built},
     {"max_user_connections",        number<&s::max_user_connections>(),             reload,  built},
     {"min_pool_size",               number<&s::min_pool_size>(),                    reload,  built},

@@ -5,8 +5,10 @@
 #include "pool/pool_directory.hpp"
 #include "pool/server_host.hpp"
 #include "protocol/message.hpp"
+#include "protocol/statement_messages.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace pgweir::pool {
 
@@ -16,8 +18,12 @@ using protocol::frame_scanner;
 using protocol::pipeline;
 using protocol::transaction_status;
 
-/// Relaying to a client, only these are read whole: who is done, and which parameters changed.
-constexpr protocol::type_set relay_types{"ZS"};
+/// Relaying to a client, only these are read whole: who is done, which parameters changed, which
+/// statements are gone. Of an error, code and message are in the beginning.
+constexpr protocol::type_set relay_types{"ZSC", "E"};
+
+/// The same while the columns of a statement are awaited.
+constexpr protocol::type_set describing_types{"ZSCT", "E"};
 
 /// The longest message that is read whole. Rows pass by, however long they are.
 constexpr std::uint32_t whole_limit = 1024 * 1024;
@@ -36,6 +42,13 @@ constexpr std::size_t cancels_at_once = 8;
 
 constexpr std::string_view empty_query = "<empty>";
 constexpr std::string_view query_canceled = "57014";
+constexpr std::string_view no_such_statement = "26000";
+constexpr std::string_view plan_changed = "0A000";
+constexpr std::string_view plan_changed_text = "cached plan must not change result type";
+
+/// Tags, with their zero byte.
+constexpr std::string_view deallocate_all{"DEALLOCATE ALL", sizeof "DEALLOCATE ALL"};
+constexpr std::string_view discard_all{"DISCARD ALL", sizeof "DISCARD ALL"};
 
 }  // namespace
 
@@ -92,6 +105,7 @@ void server_connection::on_login_bytes(std::string_view bytes) {
             case frame_scanner::event::end:
                 return;
             case frame_scanner::event::header:
+            case frame_scanner::event::head:
             case frame_scanner::event::malformed:
                 return login_failed(text_of(errc::server_protocol).message, {});
             case frame_scanner::event::message:
@@ -165,6 +179,7 @@ void server_connection::lease_to(lease_holder& holder, reset_policy after) noexc
     holder_ = &holder;
     scanner_.set_whole(relay_types);
     phase_ = phase::ready;
+    progress_awaited_ = false;
     error_last_ = false;
     reset_due_ = after == reset_policy::reset;
     claimed_ = false;
@@ -223,7 +238,20 @@ void server_connection::relay(std::string_view bytes, std::size_t run) {
     for (;;) {
         switch (scanner_.next()) {
             case frame_scanner::event::header:
+            case frame_scanner::event::head:
             case frame_scanner::event::message:
+                if (swallowing_) {
+                    swallowing_ = false;
+                    run = scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : 0;
+                }
+                if (requests_.local_next()) {
+                    if (scanner_.raw_in_chunk()) {
+                        const std::size_t begin = scanner_.position() - scanner_.raw().size();
+                        forward(bytes.substr(run, begin - run));
+                        run = begin;
+                    }
+                    answer();
+                }
                 if (!on_reply(bytes, run)) {
                     const bool here = scanner_.raw_in_chunk();
                     const std::size_t begin =
@@ -237,7 +265,12 @@ void server_connection::relay(std::string_view bytes, std::size_t run) {
                 );
                 return make_no_sense("a message of impossible length");
             case frame_scanner::event::end:
+                if (swallowing_) {
+                    swallowing_ = scanner_.in_body();
+                    run = scanner_.position();
+                }
                 forward(bytes.substr(run, scanner_.position() - run));
+                answer_locals();
                 return after_replies();
         }
     }
@@ -277,6 +310,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
         return false;
     }
     const bool own = requests_.own_next();
+    std::string instead;  // of an error
     pipeline::verdict verdict{};
     if (type == 'Z') {
         if (scanner_.body_length() != 1) {
@@ -285,15 +319,18 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
         verdict = requests_.ready(scanner_.body()[0]);
         if (own) {
             task_over_ = true;
-            scanner_.set_whole(nobodys_now() ? protocol::all_types : relay_types);
+            scanner_.set_whole(nobodys_now() ? protocol::all_types : reply_types());
             take_parameters();
         } else {
             settled_now_ = requests_.settled();
             lease_over_ =
                 settled_now_ && holder_ != nullptr && holder_->is_done(requests_.status());
-            scanner_.set_whole(lease_over_ || nobodys_now() ? protocol::all_types : relay_types);
+            scanner_.set_whole(lease_over_ || nobodys_now() ? protocol::all_types : reply_types());
         }
     } else {
+        if (type == 'E' && !own && holder_ != nullptr) {
+            instead = error_instead();
+        }
         verdict = requests_.reply(type);
         if (type == 'S') {
             on_parameter(scanner_.body());
@@ -308,25 +345,134 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             }
         } else if (type != 'N') {
             error_last_ = false;
+            look_at_statements(type);
         }
     }
     if (verdict == pipeline::verdict::desync) {
         return false;
     }
+    if (requests_.has_passed()) {
+        settle_statements();
+    }
     // What comes behind the last reply of a lease is nobody's.
     const bool swallow = verdict == pipeline::verdict::own || (lease_over_ && type != 'Z');
+    swallowing_ = swallow && scanner_.in_body();
     if (!scanner_.raw_in_chunk()) {
         // Begun in an earlier chunk, so nothing of this chunk comes before it.
         if (!swallow) {
-            forward(scanner_.raw());
+            forward(instead.empty() ? scanner_.raw() : instead);
         }
         run = scanner_.position();
-    } else if (swallow) {
+    } else if (swallow || !instead.empty()) {
         const std::size_t start = scanner_.position() - scanner_.raw().size();
         forward(bytes.substr(run, start - run));
+        forward(swallow ? std::string_view() : instead);
         run = scanner_.position();
     }
     return true;
+}
+
+// Prepared statements.
+
+const protocol::type_set& server_connection::reply_types() const noexcept {
+    return statements_.describing() ? describing_types : relay_types;
+}
+
+void server_connection::look_for_rows() noexcept {
+    if (statements_.describing() && task_ == task_kind::none) {
+        scanner_.set_whole(describing_types);
+    }
+}
+
+/// Replies that say something of statements: what has columns, and that all of them are gone.
+void server_connection::look_at_statements(char type) {
+    if (type == 'C') {
+        const std::string_view tag = scanner_.body();
+        if (tag == deallocate_all || tag == discard_all) {
+            statements_.clear();
+            if (holder_ != nullptr) {
+                holder_->on_statements_forgotten();
+            }
+        }
+    } else if (statements_.describing() && (type == 'T' || type == 'n')) {
+        statements_.rows_described(type == 'T' ? scanner_.body() : std::string_view());
+    }
+}
+
+/// What the client is told instead of the server's error; empty if that is right for it.
+std::string server_connection::error_instead() {
+    if (scanner_.in_body()) {
+        return {};  // too long to be about names
+    }
+    const protocol::error_fields error = protocol::read_error(scanner_.body());
+    if (requests_.notice_next()) {
+        const statement_effect& failed = statements_.queue()[statements_.head()];
+        if (failed.what == statement_effect::kind::refuse) {
+            failed.statement->retire();
+            std::string out;
+            protocol::put_error(out, protocol::severity::error, plan_changed, plan_changed_text);
+            return out;
+        }
+        if (failed.what == statement_effect::kind::duplicate) {
+            return protocol::replace_in_error(scanner_.raw(), failed.statement->name(), failed.name)
+                .value_or(std::string());
+        }
+    }
+    if (error.sqlstate == plan_changed) {
+        statements_.retire_used_since(
+            requests_.segment() - static_cast<std::uint32_t>(requests_.ready_owed())
+        );
+    }
+    const std::size_t at = error.message.find(statement_prefix);
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    const char* digits = error.message.data() + at + statement_prefix.size();
+    std::uint64_t number = 0;
+    const auto parsed =
+        std::from_chars(digits, error.message.data() + error.message.size(), number);
+    if (error.sqlstate == no_such_statement) {
+        statements_.lost(number);
+    }
+    const std::string_view name = holder_->name_of(number);
+    const std::string_view ours(
+        error.message.data() + at, std::size_t(parsed.ptr - error.message.data()) - at
+    );
+    return name.empty()
+               ? std::string()
+               : protocol::replace_in_error(scanner_.raw(), ours, name).value_or(std::string());
+}
+
+void server_connection::settle_statements() {
+    const pipeline::passed passed = requests_.take_passed();
+    for (std::uint32_t i = 0; i < passed.done; i++) {
+        const statement_effect effect = statements_.done();
+        if (holder_ != nullptr && effect.of_client()) {
+            holder_->on_statement(effect, statements_.last_rows());
+        }
+    }
+    for (std::uint32_t i = 0; i < passed.dropped; i++) {
+        statements_.dropped();
+    }
+}
+
+void server_connection::answer_locals() {
+    if (requests_.local_next() && !scanner_.in_body()) {
+        answer();
+    }
+}
+
+void server_connection::answer() {
+    std::string out;
+    while (requests_.local_next()) {
+        if (requests_.take_local() == protocol::request::parse) {
+            protocol::put_parse_complete(out);
+        } else {
+            protocol::put_close_complete(out);
+        }
+        settle_statements();
+    }
+    forward(out);
 }
 
 void server_connection::on_parameter(std::string_view body) {
@@ -355,6 +501,7 @@ void server_connection::forward(std::string_view bytes) {
 
 /// What the replies of a chunk lead to, when all that was to be forwarded is.
 void server_connection::after_replies() {
+    const bool progress = std::exchange(progress_awaited_, false);
     if (task_over_) {
         task_over_ = false;
         on_task_done();
@@ -367,8 +514,11 @@ void server_connection::after_replies() {
         if (phase_ == phase::draining && requests_.settled()) {
             clean_up();
         } else if (holder_ != nullptr && requests_.settled()) {
-            holder_->on_settled(requests_.status());
+            return holder_->on_settled(requests_.status());
         }
+    }
+    if (progress && holder_ != nullptr) {
+        holder_->on_progress();
     }
 }
 

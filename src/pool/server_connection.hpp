@@ -24,6 +24,7 @@
 #include "pool/parameters.hpp"
 #include "pool/pool_core.hpp"
 #include "pool/server_login.hpp"
+#include "pool/server_statements.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/pipeline.hpp"
 
@@ -55,6 +56,18 @@ public:
 
     /// The parameters asked for by set_parameters are in force; `error` says why not.
     virtual void on_parameters_set(std::optional<std::string> error) = 0;
+
+    /// A request had an effect on prepared statements; for a description, `rows` is what it said.
+    virtual void on_statement(const statement_effect& effect, std::uint64_t rows) = 0;
+
+    /// The session's prepared statements are gone.
+    virtual void on_statements_forgotten() = 0;
+
+    /// What the client calls a statement of ours.
+    virtual std::string_view name_of(std::uint64_t statement_number) const noexcept = 0;
+
+    /// Something has come since await_progress().
+    virtual void on_progress() = 0;
 
     /// What was queued for the server is sent: the client may be read again.
     virtual void on_server_drained() = 0;
@@ -99,6 +112,21 @@ public:
     protocol::pipeline& requests() noexcept { return requests_; }
 
     void send(std::string_view bytes) { stream_->send(bytes); }
+
+    /// Which statements it has, and what the requests under way do to them.
+    server_statements& statements() noexcept { return statements_; }
+
+    const server_statements& statements() const noexcept { return statements_; }
+
+    /// Answers requests that are for the pooler to answer and whose turn has come.
+    void answer_locals();
+
+    /// Reads row descriptions whole, if one is awaited.
+    void look_for_rows() noexcept;
+
+    /// The holder has more to send that depends on replies: calls on_progress() after the next
+    /// ones.
+    void await_progress() noexcept { progress_awaited_ = true; }
 
     std::size_t queued() const noexcept { return stream_->queued(); }
 
@@ -177,6 +205,11 @@ private:
     void relay(std::string_view bytes, std::size_t run);
     bool on_reply(std::string_view bytes, std::size_t& run);
     void on_parameter(std::string_view body);
+    void look_at_statements(char type);
+    std::string error_instead();
+    void settle_statements();
+    void answer();
+    const protocol::type_set& reply_types() const noexcept;
     void forward(std::string_view bytes);
     void after_replies();
     bool nobodys_now() const noexcept;
@@ -208,10 +241,13 @@ private:
     net::stream_ptr stream_;
     protocol::frame_scanner scanner_;
     protocol::pipeline requests_;
+    server_statements statements_;
+    bool progress_awaited_ = false;
     parameter_set_ptr parameters_;
     parameter_set_ptr wanted_;  // by the parameters task
     bool wanted_reported_ = false;
     bool settled_now_ = false;  // by a reply in the chunk that is being read
+    bool swallowing_ = false;   // the body that is being read
     bool lease_over_ = false;   // and with it the holder is done
     std::string task_error_;
     protocol::backend_key key_;

@@ -42,16 +42,34 @@ frame_scanner::event frame_scanner::finish_kept() {
         if (!read_header(kept_.data())) {
             return fail(begin);
         }
-        if (!whole_->contains(type_)) {
+        if (wanted() == extent::header) {
             kept_reported_ = true;
             return header_read(kept_, false);
         }
     }
-    if (!take(header_size + body_length_)) {
+    extent how_much = wanted();
+    if (kept_.size() > size_of(how_much)) {
+        how_much = extent::whole;  // it was begun so, under another set
+    }
+    if (!take(size_of(how_much))) {
         return stay_at(begin);
     }
     kept_reported_ = true;
-    return message_read(kept_, false);
+    return body_read(kept_, false, how_much);
+}
+
+bool frame_scanner::want_whole(std::uint32_t limit) {
+    if (body_length_ > limit) {
+        return false;
+    }
+    want_whole_ = true;
+    body_left_ = 0;
+    if (raw_in_chunk_) {
+        position_ -= raw_.size();
+    } else {
+        kept_reported_ = false;
+    }
+    return true;
 }
 
 frame_scanner::event frame_scanner::stay_at(std::size_t position) noexcept {

@@ -100,20 +100,39 @@ std::optional<request> request_of(char type) noexcept {
 
 // What is owed.
 
-void pipeline::push(request what, origin whose) {
-    const unsigned char mark = whose == origin::pooler ? pooler_bit : 0;
-    owed_.push_back(static_cast<char>(static_cast<unsigned char>(what) | mark));
-    ready_owed_ += ends_in_ready(what) ? 1 : 0;
+void pipeline::push(request what, origin whose, notice about) {
+    constexpr std::array<unsigned char, 4> marks = {0, pooler_bit, injected_bit, local_bit};
+    const unsigned mark = marks[static_cast<std::size_t>(whose)] |
+                          (about == notice::wanted ? unsigned{notice_bit} : 0u);
+    owed_.push_back(static_cast<char>(static_cast<unsigned>(what) | mark));
+    const unsigned ends = ends_in_ready(what) ? 1 : 0;
+    ready_owed_ += ends;
+    segment_ += ends;
 }
 
-void pipeline::drop_head() {
+void pipeline::leave_head() {
     ready_owed_ -= ends_in_ready(head()) ? 1 : 0;
     ++head_;
 }
 
+/// Skipped by the server, or failed.
+void pipeline::drop_head() {
+    passed_.dropped += head_has(notice_bit) ? 1 : 0;
+    leave_head();
+}
+
+/// Answered.
 void pipeline::pop() {
-    drop_head();
+    passed_.done += head_has(notice_bit) ? 1 : 0;
+    leave_head();
     compact();
+}
+
+request pipeline::take_local() {
+    assert(local_next());
+    const request what = head();
+    pop();
+    return what;
 }
 
 /// After requests were dropped from the head: ends of COPYs that have come to the head were sent
@@ -141,17 +160,17 @@ std::size_t pipeline::find_behind_head(request what) const noexcept {
 
 // Requests.
 
-void pipeline::sent(request what, origin whose) {
-    assert(whose == origin::client || what != request::query || !(needs_sync() || copy_in_open()));
+bool pipeline::sent(request what, origin whose, notice about) {
+    assert(whose != origin::pooler || what != request::query || !(needs_sync() || copy_in_open()));
     if (what == request::flush || what == request::copy_data) {
-        return;
+        return false;
     }
     if (skipping_ && sent_while_skipping(what)) {
-        return;
+        return false;
     }
     if (what == request::copy_end) {
         if (empty()) {
-            return;
+            return false;
         }
         if (copy_ == copy_state::in_open) {
             copy_ = copy_state::in_ended;
@@ -159,13 +178,16 @@ void pipeline::sent(request what, origin whose) {
     } else if (what == request::sync) {
         if (copy_ == copy_state::in_open) {
             ++doubtful_;
-            return;
+            return false;
         }
         unsynced_ = false;
+        executing_ = false;
     } else if (is_extended(what)) {
         unsynced_ = true;
+        executing_ = executing_ || what == request::execute;
     }
-    push(what, whose);
+    push(what, whose, about);
+    return true;
 }
 
 /// Returns true if the request is skipped by the server.
@@ -224,10 +246,14 @@ pipeline::verdict pipeline::error_response() {
         skipping_ = unsynced_;
         return verdict::forward;  // The server is being terminated.
     }
-    const verdict result = whose();
+    const verdict result = head_has(pooler_bit) ? verdict::own : verdict::forward;
     const bool in_copy = copy_ == copy_state::in_open || copy_ == copy_state::in_ended;
     copy_ = copy_state::none;
     answered_ = true;
+    if (head_has(notice_bit) && ends_in_ready(head())) {
+        ++passed_.dropped;
+        owed_[head_] = static_cast<char>(static_cast<unsigned char>(owed_[head_]) & ~notice_bit);
+    }
     // Unlike other replies, an error does not end a doubt: a Sync can fail, too.
     if (is_extended(head()) && !skip_to_sync(in_copy)) {
         return desync();

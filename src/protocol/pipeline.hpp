@@ -23,6 +23,9 @@
 //   It has at least one reply before its ReadyForQuery.
 // - Notices, notifications and parameter changes may come at any time and answer nothing.
 //
+// - Some requests never go to the server: what the pooler can answer by itself has its place in the
+//   order of replies, and is skipped after an error, like any other.
+//
 // Pure bookkeeping: no I/O, no clock. One byte for each request under way; allocates only when more
 // than fifteen are under way. A reply that no request explains is a desync: the server must be
 // closed, and every later verdict is desync too. Not thread-safe.
@@ -31,6 +34,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace pgweir::protocol {
 
@@ -54,7 +58,16 @@ enum class request : std::uint8_t {
 std::optional<request> request_of(char type) noexcept;
 
 /// On whose behalf a request was sent: replies to the pooler's own are not the client's to see.
-enum class origin : std::uint8_t { client, pooler };
+enum class origin : std::uint8_t {
+    client,
+    pooler,
+    injected,  ///< the pooler's own, ahead of a request of the client's that needs it: if it fails,
+               ///< the error is the client's
+    local,     ///< the client's, not sent: the pooler answers it when its turn comes
+};
+
+/// Whether the sender wants to know what becomes of a request: see pipeline::take_passed.
+enum class notice : std::uint8_t { none, wanted };
 
 /// Status byte of ReadyForQuery.
 enum class transaction_status : char {
@@ -71,8 +84,15 @@ public:
         desync,   ///< no request explains it: the stream cannot be trusted any more
     };
 
-    /// Notes a request, in the order in which it goes to the server.
-    void sent(request what, origin whose = origin::client);
+    /// What has become of requests whose sender wanted notice, oldest first.
+    struct passed {
+        std::uint32_t done;     ///< answered without an error
+        std::uint32_t dropped;  ///< failed, or skipped after an error
+    };
+
+    /// Notes a request, in the order in which it goes to the server. False if it will never be
+    /// answered because it is ignored or skipped: no notice is given of it either.
+    bool sent(request what, origin whose = origin::client, notice about = notice::none);
 
     /// Notes a message of the server's, by its type; ReadyForQuery ('Z') goes to `ready`. For types
     /// of messages that exist only before or at log-in (K, R, v) the verdict is desync.
@@ -105,10 +125,32 @@ public:
     /// settles it.
     bool in_doubt() const noexcept { return doubtful_ != 0 && empty() && !needs_sync(); }
 
-    /// True if the oldest unanswered request is the pooler's own.
-    bool own_next() const noexcept {
-        return !empty() && (static_cast<unsigned char>(owed_[head_]) & pooler_bit) != 0;
-    }
+    /// True if the oldest unanswered request is the pooler's own (not an injected one).
+    bool own_next() const noexcept { return head_has(pooler_bit); }
+
+    /// True if the oldest unanswered request is for the pooler to answer, which it does before it
+    /// looks at the server's next reply.
+    bool local_next() const noexcept { return head_has(local_bit); }
+
+    /// True if notice is to be given of the oldest unanswered request.
+    bool notice_next() const noexcept { return head_has(notice_bit); }
+
+    /// The local request at the head, which counts as answered from now on. REQUIRES: local_next().
+    request take_local();
+
+    /// What has happened since this was asked last. After each reply only one of the two can have.
+    passed take_passed() noexcept { return std::exchange(passed_, {0, 0}); }
+
+    bool has_passed() const noexcept { return passed_.done != 0 || passed_.dropped != 0; }
+
+    /// An error came, and everything up to the next Sync is skipped.
+    bool skipping() const noexcept { return skipping_; }
+
+    /// An Execute was sent that no Sync follows yet.
+    bool executing() const noexcept { return executing_; }
+
+    /// Counts the requests that end in ReadyForQuery, as they are sent.
+    std::uint32_t segment() const noexcept { return segment_; }
 
 private:
     enum class copy_state : std::uint8_t {
@@ -121,19 +163,30 @@ private:
 
     /// In a byte of owed_, beside the request.
     static constexpr unsigned char pooler_bit = 0x80;
+    static constexpr unsigned char injected_bit = 0x40;
+    static constexpr unsigned char local_bit = 0x20;
+    static constexpr unsigned char notice_bit = 0x10;
+    static constexpr unsigned char request_bits = 0x0f;
 
     static constexpr request request_in(char record) noexcept {
-        return static_cast<request>(static_cast<unsigned char>(record) & ~pooler_bit);
+        return static_cast<request>(static_cast<unsigned char>(record) & request_bits);
+    }
+
+    bool head_has(unsigned char bits) const noexcept {
+        return !empty() && (static_cast<unsigned char>(owed_[head_]) & bits) != 0;
     }
 
     bool empty() const noexcept { return head_ == owed_.size(); }
 
     request head() const noexcept { return request_in(owed_[head_]); }
 
-    verdict whose() const noexcept { return own_next() ? verdict::own : verdict::forward; }
+    verdict whose() const noexcept {
+        return head_has(pooler_bit | injected_bit) ? verdict::own : verdict::forward;
+    }
 
-    void push(request what, origin whose);
+    void push(request what, origin whose, notice about);
     void pop();
+    void leave_head();
     void drop_head();
     void compact();
     std::size_t find_behind_head(request what) const noexcept;
@@ -150,10 +203,13 @@ private:
     std::size_t head_ = 0;          // index of the oldest; never a copy_end, which nobody answers
     std::uint32_t ready_owed_ = 0;  // how many of them end in ReadyForQuery
     std::uint32_t doubtful_ = 0;    // Syncs that a COPY swallowed, or maybe did not
+    std::uint32_t segment_ = 0;
+    passed passed_{0, 0};
     copy_state copy_ = copy_state::none;
     bool answered_ = false;  // the oldest request has had a reply of its own
     bool skipping_ = false;  // an error came and no Sync was sent yet: what is sent is skipped
     bool unsynced_ = false;  // requests of extended query were sent and no Sync since
+    bool executing_ = false;
     bool broken_ = false;
     transaction_status status_ = transaction_status::idle;
 };

@@ -6,6 +6,7 @@
 #include "net/engine.hpp"
 #include "pool/parameters.hpp"
 #include "pool/pool_directory.hpp"
+#include "pool/statement_store.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -26,6 +27,7 @@ struct process {
 
     pool::pool_directory pools;
     pool::parameter_store parameters;
+    pool::statement_store statements{parameters};
     auth::scram_verifier_cache verifiers;
     auth::scram_client_cache scram_keys;
 

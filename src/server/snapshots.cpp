@@ -200,6 +200,7 @@ admin::client_row row_of(const session::client& c, const pool::parameter_store& 
     }
     row.link_id = c.server() != nullptr ? c.server()->id : 0;
     row.application_name = application_name_of(c.parameters(), store);
+    row.prepared_statements = static_cast<std::int64_t>(c.statements());
     row.id = c.id();
     return row;
 }
@@ -338,6 +339,7 @@ void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
         }
         row.remote_pid = s.key().process_id;
         row.application_name = application_name_of(s.parameters(), store);
+        row.prepared_statements = static_cast<std::int64_t>(s.statements().size());
         row.id = s.id;
         into.servers.push_back(std::move(row));
     });

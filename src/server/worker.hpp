@@ -120,6 +120,10 @@ public:
     void send_cancel(pool::server_connection& server) override;
 
     // session::session_host
+    pool::statement_store& statements() noexcept override { return shared_.statements; }
+
+    session::outbox& sending() noexcept override { return sending_; }
+
     auth::scram_verifier_cache& verifiers() noexcept override { return shared_.verifiers; }
 
     const session::runtime_ptr& current_runtime() const noexcept override { return runtime_; }
@@ -176,6 +180,8 @@ private:
     std::size_t random_left_ = 0;
     std::unordered_map<std::uint64_t, session::client*> cancel_requesters_;
     std::list<cancel_under_way> cancels_;
+
+    session::outbox sending_;
 
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;

@@ -22,6 +22,19 @@ using protocol::transaction_status;
 /// Of requests, no message is read whole: bodies pass by.
 constexpr protocol::type_set no_types{""};
 
+/// The same where prepared statements are shared: what names one is looked at, and whether all are
+/// dropped.
+constexpr protocol::type_set statement_types{"DC", "PBQ"};
+
+/// Descriptions are short: longer ones are none.
+constexpr std::uint32_t short_limit = 64 * 1024;
+
+/// A named statement is held in memory, at most this large.
+constexpr std::uint32_t statement_limit = 16 * 1024 * 1024;
+
+/// Pieces up to this size are joined instead of being sent alone.
+constexpr std::size_t join_limit = 4 * 1024;
+
 /// What the console reads whole is at most this long.
 constexpr std::uint32_t console_limit = 64 * 1024;
 
@@ -71,7 +84,7 @@ client::client(session_host& host, int socket, const net::address& peer, std::ui
       stream_(host.loop().streams().adopt(socket, *this)),
       scanner_(
           no_types,
-          0,
+          short_limit,
           static_cast<std::uint32_t>(host.current_runtime()->configuration->global.max_packet_size)
       ),
       parameters_(host.parameters().empty()),
@@ -278,6 +291,7 @@ void client::on_console(std::string_view bytes) {
             case frame_scanner::event::end:
                 return;
             case frame_scanner::event::header:
+            case frame_scanner::event::head:
             case frame_scanner::event::malformed:
                 return refuse(errc::malformed_message);
             case frame_scanner::event::message:
@@ -302,17 +316,26 @@ void client::send_console(std::string_view bytes) {
 // Requests.
 
 void client::relay(std::string_view bytes) {
+    if (server_ == nullptr && scanner_.at_boundary()) {
+        look_at_mode();
+    }
     scanner_.feed(bytes);
     std::size_t run = 0;  // where the bytes begin that are to be forwarded next
     for (;;) {
         switch (scanner_.next()) {
             case frame_scanner::event::header:
+            case frame_scanner::event::head:
+            case frame_scanner::event::message:
                 if (!on_request(bytes, run)) {
                     return;
                 }
                 continue;
-            case frame_scanner::event::message:
             case frame_scanner::event::malformed:
+                if (server_ != nullptr) {
+                    forward(
+                        bytes.substr(run, scanner_.position() - std::min(run, scanner_.position()))
+                    );
+                }
                 return refuse(errc::malformed_message);
             case frame_scanner::event::end:
                 break;
@@ -351,6 +374,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
             return false;
         }
     }
+    if (shares_statements_ && extended_query::concerns(*what, scanner_.body())) {
+        return share(*what, bytes, run);
+    }
     note(*what, bytes);
     if (*what == request::parse) {
         stats().client_parse_count.add(1);
@@ -362,24 +388,175 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
         forward(scanner_.raw());
         run = scanner_.position();
     }
+    if (*what == request::flush) {
+        server_->answer_locals();
+    }
     return true;
 }
 
 void client::note(request what, std::string_view bytes) {
-    protocol::pipeline& requests = server_->requests();
+    const bool first = note_begins(what, bytes);
+    server_->requests().sent(what);
+    if (first) {
+        request_begins();
+    }
+}
+
+/// What there is to do before a request is entered in the pipeline. True if nothing else is under
+/// way.
+bool client::note_begins(request what, std::string_view bytes) {
+    const protocol::pipeline& requests = server_->requests();
     const bool first = requests.settled();
     if (requests.status() == transaction_status::in_transaction) {
         // Only inside of a transaction something may be cancelled when the client goes away.
         if (first) {
             commit_guard_.begin();
         }
-        const std::string_view body =
-            bytes.substr(scanner_.position()).substr(0, scanner_.body_length());
+        std::string_view body = scanner_.raw().substr(protocol::header_size);
+        if (scanner_.raw_in_chunk() || body.empty()) {
+            body =
+                bytes.substr(scanner_.position() - body.size()).substr(0, scanner_.body_length());
+        }
         commit_guard_.sent(what, body, body.size() == scanner_.body_length());
     }
-    requests.sent(what);
+    return first;
+}
+
+// Prepared statements.
+
+/// Whether statements are shared is asked before each lease. A client that has names keeps them
+/// when the settings change.
+void client::look_at_mode() noexcept {
+    const config::pool_mode mode = wanted->terms.mode.load(std::memory_order_relaxed);
+    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
+    shares_statements_ = (mode != config::pool_mode::session && limit > 0) || statements() != 0;
+    scanner_.set_whole(shares_statements_ ? statement_types : no_types);
+}
+
+extended_query::step client::step_of(request what, std::string& out) {
+    if (!statements_) {
+        statements_ = std::make_unique<extended_query>();
+    }
+    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
+    extended_query::server to{
+        server_->requests(),
+        server_->statements(),
+        static_cast<std::size_t>(std::max(limit, 0)),
+        wanted,
+        parameters_,
+        host_.statements()};
+    const auto step =
+        statements_->on_message(what, scanner_.body(), scanner_.body_length(), to, out);
+    stats().server_parse_count.add(to.parses);
+    return step;
+}
+
+/// A message that may name a statement. False if nothing more of the chunk is to be looked at.
+bool client::share(request what, std::string_view bytes, std::size_t& run) {
+    using step = extended_query::step;
+    const std::size_t begin =
+        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
+    std::string& out = host_.sending().rewritten;
+    out.clear();
+    const bool first = note_begins(what, bytes);
+    step next = step_of(what, out);
+    if (next == step::hold && server_->requests().local_next()) {
+        // What we owe ourselves must not be waited for.
+        forward(bytes.substr(run, begin - run));
+        run = begin;
+        server_->answer_locals();
+        next = step_of(what, out);
+    }
+    switch (next) {
+        case step::whole:
+            if (!scanner_.want_whole(statement_limit)) {
+                forward(bytes.substr(run, begin - run));
+                refuse(errc::message_too_large);
+                return false;
+            }
+            run = scanner_.raw_in_chunk() ? run : scanner_.position();
+            return true;
+        case step::too_long:
+            forward(bytes.substr(run, begin - run));
+            refuse(errc::message_too_large);
+            return false;
+        case step::hold:
+            join(bytes.substr(run, begin - run));
+            join(out);
+            forward({});
+            if (first) {
+                request_begins();
+            }
+            return hold(bytes, run);
+        case step::as_is:
+            server_->requests().sent(what);
+            if (!out.empty()) {
+                join(bytes.substr(run, begin - run));
+                join(out);
+                run = begin;
+            }
+            break;
+        case step::noted:
+        case step::replaced:
+            break;
+    }
+    if (next == step::replaced) {
+        join(bytes.substr(run, begin - run));
+        join(out);
+        run = scanner_.position();
+        server_->look_for_rows();
+    } else if (!scanner_.raw_in_chunk()) {
+        forward(scanner_.raw());
+        run = scanner_.position();
+    }
+    if (what == request::parse) {
+        stats().client_parse_count.add(1);
+        stats().server_parse_count.add(next == step::as_is ? 1 : 0);
+    } else if (what == request::bind) {
+        stats().bind_count.add(1);
+    }
     if (first) {
         request_begins();
+    }
+    return true;
+}
+
+/// The message whose beginning was read waits, with all that follows it, until replies have come.
+bool client::hold(std::string_view bytes, std::size_t& run) {
+    std::string rest;
+    if (!scanner_.raw_in_chunk()) {
+        rest = scanner_.raw();
+    }
+    rest += bytes.substr(
+        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : scanner_.position()
+    );
+    pending_.insert(0, rest);
+    scanner_.reset();
+    run = bytes.size();
+    server_->look_for_rows();
+    server_->await_progress();
+    return false;
+}
+
+void client::on_statement(const pool::statement_effect& effect, std::uint64_t rows) {
+    if (statements_) {
+        statements_->on_effect(effect, rows);
+    }
+}
+
+void client::on_statements_forgotten() {
+    if (statements_) {
+        statements_->forget_all();
+    }
+}
+
+std::string_view client::name_of(std::uint64_t statement_number) const noexcept {
+    return statements_ ? statements_->name_of(statement_number) : std::string_view();
+}
+
+void client::on_progress() {
+    if (state_ == state::active && !pending_.empty()) {
+        send_pending();
     }
 }
 
@@ -537,14 +714,35 @@ void client::on_parameters_set(std::optional<std::string> error) {
     }
 }
 
+/// Sends the bytes, behind what was joined before them.
 void client::forward(std::string_view bytes) {
+    std::string& joined = host_.sending().joined;
+    if (!joined.empty()) {
+        join(bytes);
+        bytes = joined;
+    }
     if (bytes.empty()) {
         return;
     }
     server_->send(bytes);
+    joined.clear();
     if (server_->queued() > net::high_watermark) {
         stream_->pause();
     }
+}
+
+/// Bytes that are sent when more have come together; at the latest by forward().
+void client::join(std::string_view bytes) {
+    std::string& joined = host_.sending().joined;
+    if (bytes.size() <= join_limit) {
+        joined += bytes;
+        return;
+    }
+    if (!joined.empty()) {
+        server_->send(joined);
+        joined.clear();
+    }
+    server_->send(bytes);
 }
 
 void client::request_begins() {
@@ -582,6 +780,9 @@ void client::on_settled(transaction_status status) {
         give_back();
     }
     watch();
+    if (!pending_.empty()) {
+        send_pending();  // it was held back
+    }
 }
 
 bool client::is_done(transaction_status status) const noexcept {

@@ -25,6 +25,7 @@
 #include "protocol/message.hpp"
 #include "session/client_login.hpp"
 #include "session/commit_guard.hpp"
+#include "session/extended_query.hpp"
 #include "session/session_host.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -89,6 +90,9 @@ public:
 
     const pool::parameter_set_ptr& parameters() const noexcept { return parameters_; }
 
+    /// How many names it has for prepared statements.
+    std::size_t statements() const noexcept { return statements_ ? statements_->size() : 0; }
+
     steady_time connected_at() const noexcept { return connected_at_; }
 
     steady_time request_at() const noexcept { return request_at_; }
@@ -114,6 +118,10 @@ private:
     void on_settled(protocol::transaction_status status) override;
     void on_parameter(std::size_t index, std::string_view value) override;
     void on_parameters_set(std::optional<std::string> error) override;
+    void on_statement(const pool::statement_effect& effect, std::uint64_t rows) override;
+    void on_statements_forgotten() override;
+    std::string_view name_of(std::uint64_t statement_number) const noexcept override;
+    void on_progress() override;
     void on_server_drained() override;
     void on_server_lost(errc code, bool told) override;
 
@@ -133,6 +141,12 @@ private:
     void relay(std::string_view bytes);
     bool on_request(std::string_view bytes, std::size_t& run);
     void note(protocol::request what, std::string_view bytes);
+    bool note_begins(protocol::request what, std::string_view bytes);
+    void look_at_mode() noexcept;
+    bool share(protocol::request what, std::string_view bytes, std::size_t& run);
+    extended_query::step step_of(protocol::request what, std::string& out);
+    bool hold(std::string_view bytes, std::size_t& run);
+    void join(std::string_view bytes);
     bool need_server(std::string_view bytes, std::size_t& run);
     bool is_complete(std::string_view first) const noexcept;
     void keep(std::string_view bytes);
@@ -164,6 +178,7 @@ private:
     bool counted_ = false;             // by the pool directory
     bool parameters_reported_ = true;  // parameters_ holds values that a server has reported
     bool in_transaction_ = false;
+    bool shares_statements_ = false;
     net::address peer_;
     net::stream_ptr stream_;
     protocol::frame_scanner scanner_;
@@ -178,6 +193,7 @@ private:
     std::unique_ptr<client_login> login_;
     std::unique_ptr<identity> identity_;
     std::unique_ptr<console_port> console_;
+    std::unique_ptr<extended_query> statements_;  // once it has named one
 };
 
 }  // namespace pgweir::session

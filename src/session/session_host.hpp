@@ -19,11 +19,18 @@ class loop;
 namespace pgweir::pool {
 class parameter_store;
 class pool_directory;
+class statement_store;
 }  // namespace pgweir::pool
 
 namespace pgweir::session {
 
 class client;
+
+/// Bytes that were rewritten and go out in one piece. Empty between two calls of a client.
+struct outbox {
+    std::string joined;
+    std::string rewritten;
+};
 
 /// The console's end of a client that speaks to it.
 class console_port {
@@ -42,6 +49,10 @@ public:
     virtual net::loop& loop() noexcept = 0;
     virtual pool::pool_directory& pools() noexcept = 0;
     virtual pool::parameter_store& parameters() noexcept = 0;
+    virtual pool::statement_store& statements() noexcept = 0;
+
+    /// Where what goes to a server in one turn is put together.
+    virtual outbox& sending() noexcept = 0;
     virtual auth::scram_verifier_cache& verifiers() noexcept = 0;
     virtual pool::worker_id id() const noexcept = 0;
     virtual const runtime_ptr& current_runtime() const noexcept = 0;

@@ -106,7 +106,7 @@ private:
     static const protocol::type_set& everything() {
         static const protocol::type_set all = [] {
             protocol::type_set made("");
-            made.has.fill(true);
+            made.extents.fill(protocol::extent::whole);
             return made;
         }();
         return all;

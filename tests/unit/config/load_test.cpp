@@ -169,11 +169,11 @@ TEST(LoadTest, WhatIsNotBuiltGetsOneWarningWhenItIsSet) {
 }
 
 TEST(LoadTest, WhatIsOnByDefaultAndNotBuiltGetsAWarningUnlessItIsSwitchedOff) {
-    EXPECT_THAT(warnings_of(*good("[pgbouncer]\nmax_prepared_statements = 0\n")), IsEmpty());
-    for (const std::string number : {"200", "100"}) {
+    EXPECT_THAT(warnings_of(*good("[pgbouncer]\nquery_wait_notify = 0\n")), IsEmpty());
+    for (const std::string number : {"5", "10"}) {
         EXPECT_THAT(
-            warnings_of(*good("[pgbouncer]\nmax_prepared_statements = " + number + "\n")),
-            ElementsAre("a.ini:2: max_prepared_statements is not supported yet and is ignored")
+            warnings_of(*good("[pgbouncer]\nquery_wait_notify = " + number + "\n")),
+            ElementsAre("a.ini:2: query_wait_notify is not supported yet and is ignored")
         );
     }
 }

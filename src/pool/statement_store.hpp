@@ -1,0 +1,158 @@
+#pragma once
+
+// What clients have prepared, once for all of them: a statement is shared by everybody in a pool
+// who prepared the same text with the same parameter types, and has one name on all servers of it.
+// Literals in a text become constants when it is parsed, so where there are any, the settings that
+// they are read by belong to the statement, too. PostgreSQL's manual: "Extended Query", "PREPARE".
+//
+// Thread-safe. A statement is immutable, and forgotten when nobody refers to it any more; the store
+// must outlive all references. Look-ups compare texts instead of hashing them: texts come from
+// clients, who could choose them so that hashes collide.
+
+#include "pool/parameters.hpp"
+
+#include <boost/intrusive/set.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace pgweir::pool {
+
+class statement_store;
+
+/// What servers call our statements: this, then a number. A client that prepares a name of this
+/// kind has it renamed like any other.
+inline constexpr std::string_view statement_prefix = "PGWEIR_";
+
+class statement {
+public:
+    /// Its name on every server.
+    const std::string& name() const noexcept { return name_; }
+
+    std::uint64_t number() const noexcept { return number_; }
+
+    /// The body of its Parse message behind the name: query, zero byte, parameter types.
+    std::string_view definition() const noexcept { return definition_; }
+
+    /// The settings that its literals were read by; null if it has none that depend on settings.
+    const parameter_set_ptr& settings() const noexcept { return settings_; }
+
+    /// Nobody else gets it from now on: who prepares the text next has a statement of its own.
+    void retire() const;
+
+    statement(const statement&) = delete;
+    statement& operator=(const statement&) = delete;
+    ~statement() = default;
+
+private:
+    friend class statement_store;
+    friend void intrusive_ptr_add_ref(const statement* s) noexcept;
+    friend void intrusive_ptr_release(const statement* s) noexcept;
+
+    statement() = default;
+
+    statement_store* store_ = nullptr;
+    const void* scope_ = nullptr;
+    std::uint64_t number_ = 0;
+    std::string name_;
+    std::string definition_;
+    std::string settings_key_;
+    parameter_set_ptr settings_;
+    mutable std::atomic<std::uint32_t> references_{0};
+    mutable boost::intrusive::set_member_hook<> hook_;  // under the store's mutex
+};
+
+using statement_ptr = boost::intrusive_ptr<const statement>;
+
+void intrusive_ptr_add_ref(const statement* s) noexcept;
+void intrusive_ptr_release(const statement* s) noexcept;
+
+/// True if what the text means can depend on settings of the session: if it has a string or dollar
+/// quote, or a byte that is not ASCII.
+bool depends_on_settings(std::string_view text) noexcept;
+
+class statement_store {
+public:
+    explicit statement_store(const parameter_store& parameters);
+    ~statement_store();
+
+    enum class sharing : std::uint8_t {
+        shared,
+        alone,  ///< it is not known under which settings the text will be parsed
+    };
+
+    /// The statement with this definition, for clients of one pool (`scope`) whose settings are
+    /// these.
+    statement_ptr find_or_make(
+        const void* scope,
+        std::string_view definition,
+        const parameter_set_ptr& settings,
+        sharing how = sharing::shared
+    );
+
+    /// Of the settings that literals depend on: calls `visit(name, value)` for each that has
+    /// another value in `to`.
+    template <typename Visit>
+    void for_each_difference(const parameter_set& from, const parameter_set& to, Visit&& visit)
+        const {
+        for (std::size_t at : literal_settings_) {
+            if (from.values()[at] != to.values()[at] && to.values()[at]) {
+                visit(parameters_.name_of(at), *to.values()[at]);
+            }
+        }
+    }
+
+    std::size_t size() const;
+
+    /// Bytes in definitions.
+    std::size_t bytes() const;
+
+private:
+    friend class statement;
+    friend void intrusive_ptr_release(const statement* s) noexcept;
+
+    struct identity {
+        const void* scope;
+        std::string_view definition;
+        std::string_view settings;
+    };
+
+    static identity identity_of(const statement& s) noexcept;
+
+    struct identity_of_statement {
+        using type = identity;
+
+        identity operator()(const statement& s) const noexcept { return identity_of(s); }
+    };
+
+    /// Lengths first, so that few texts are compared at all.
+    struct order {
+        bool operator()(const identity& a, const identity& b) const noexcept;
+    };
+
+    using index = boost::intrusive::set<
+        statement,
+        boost::intrusive::
+            member_hook<statement, boost::intrusive::set_member_hook<>, &statement::hook_>,
+        boost::intrusive::key_of_value<identity_of_statement>,
+        boost::intrusive::compare<order>>;
+
+    std::string settings_key(const parameter_set& settings) const;
+    void release_last(const statement& s) noexcept;
+
+    const parameter_store& parameters_;
+    std::array<std::size_t, 5> literal_settings_{};  // their indexes
+    mutable std::mutex mutex_;
+    index index_;                    // under mutex_; does not own
+    std::uint64_t last_number_ = 0;  // under mutex_
+    std::size_t count_ = 0;          // under mutex_; those out of the index included
+    std::size_t bytes_ = 0;          // under mutex_
+};
+
+}  // namespace pgweir::pool
