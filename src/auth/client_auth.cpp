@@ -13,7 +13,8 @@ client_auth::client_auth(const client_auth_request& request)
       stored_(user_exists_ ? *request.stored : secret()),
       kind_(stored_.empty() ? request.unknown_as : classify(stored_.view())),
       verifiers_(request.verifiers),
-      scram_iterations_(request.scram_iterations) {}
+      scram_iterations_(request.scram_iterations),
+      end_point_(request.end_point) {}
 
 client_auth::step client_auth::start(std::string& out) {
     switch (method_) {
@@ -22,6 +23,7 @@ client_auth::step client_auth::start(std::string& out) {
         case auth_method::trust:
             return user_exists_ ? accept() : refuse(errc::trust_failed);
         case auth_method::cert:
+            return user_exists_ && identity_proved_ ? accept() : refuse(errc::certificate_failed);
         case auth_method::peer:
             return user_exists_ && identity_proved_ ? accept() : refuse(errc::hba_reject);
         case auth_method::plain:
@@ -65,7 +67,11 @@ client_auth::step client_auth::start_md5(std::string& out) {
 }
 
 client_auth::step client_auth::start_sasl(std::string& out) {
-    protocol::put_authentication_sasl(out, {scram_mechanism});
+    if (end_point_.empty()) {
+        protocol::put_authentication_sasl(out, {scram_mechanism});
+    } else {
+        protocol::put_authentication_sasl(out, {scram_plus_mechanism, scram_mechanism});
+    }
     state_ = state::sasl_mechanism;
     return step::send_and_wait;
 }
@@ -122,7 +128,8 @@ client_auth::step client_auth::on_md5(std::string_view body) {
 
 client_auth::step client_auth::on_mechanism(std::string_view body, std::string& out) {
     const auto initial = protocol::read_sasl_initial(body);
-    if (!initial || initial->mechanism != scram_mechanism) {
+    const bool bound = initial && initial->mechanism == scram_plus_mechanism && !end_point_.empty();
+    if (!initial || (!bound && initial->mechanism != scram_mechanism)) {
         return refuse(errc::malformed_message);
     }
     // An md5 secret cannot be used for SCRAM, so its user is treated as one without a secret.
@@ -134,6 +141,10 @@ client_auth::step client_auth::on_mechanism(std::string_view body, std::string& 
         scram_.emplace(
             verifiers_->verifier(user_, stored_, scram_iterations_), scram_server::mode::real
         );
+    }
+    if (!end_point_.empty()) {
+        using use = channel_binding::use;
+        scram_->bind({bound ? use::chosen : use::possible, end_point_});
     }
     const auto reply = scram_->first(initial->data);
     if (!reply) {

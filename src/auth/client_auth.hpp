@@ -40,6 +40,9 @@ struct client_auth_request {
     /// done for a plain password).
     secret_kind unknown_as = secret_kind::scram;
 
+    /// Over TLS: what a log-in with SCRAM can be bound to. Empty: nothing.
+    std::string end_point;
+
     /// cert and peer: the caller has checked the certificate, or the socket's owner, and it fits
     /// the user.
     bool identity_proved = false;
@@ -104,6 +107,7 @@ private:
 
     state state_ = state::idle;
     errc why_ = errc::wrong_password;
+    std::string end_point_;
     std::string md5_salt_;
     std::optional<scram_server> scram_;
     std::optional<scram_keys> keys_;

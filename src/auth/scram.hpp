@@ -5,8 +5,11 @@
 // has proved. RFC 5802, RFC 7677; PostgreSQL's manual: "SASL Authentication", "SCRAM-SHA-256
 // Authentication".
 //
-// No channel binding: the gs2 flags `n` and `y` are accepted, `p` is refused. The user name in a
-// client's first message is ignored, as PostgreSQL does: the one of the startup packet counts.
+// Over TLS the exchange may be bound to the connection (SCRAM-SHA-256-PLUS, tls-server-end-point):
+// both sides then prove that they see the same certificate of the server's, so that nobody can sit
+// between two TLS connections. Who offers that does not believe that the other side thought
+// otherwise (gs2 flag `y`): somebody has taken the offer away. The user name in a client's first
+// message is ignored, as PostgreSQL does: the one of the startup packet counts.
 // Passwords are taken as the bytes they are. PostgreSQL prepares them with SASLprep, which leaves
 // every password of printable ASCII as it is, and takes one that cannot be prepared as it is, too.
 // They differ for a password of other characters that SASLprep would change (a no-break space,
@@ -27,6 +30,18 @@
 namespace pgweir::auth {
 
 inline constexpr std::string_view scram_mechanism = "SCRAM-SHA-256";
+inline constexpr std::string_view scram_plus_mechanism = "SCRAM-SHA-256-PLUS";
+
+/// What an exchange is bound to.
+struct channel_binding {
+    enum class use : unsigned char {
+        impossible,  ///< the connection has nothing to be bound to
+        possible,    ///< it has; a server has offered it, a client would like to have it
+        chosen,      ///< the exchange is SCRAM-SHA-256-PLUS
+    };
+    use how = use::impossible;
+    std::string data;  // of the server's certificate; empty if impossible
+};
 
 /// What a pooler needs to log in somewhere else as the client that proved itself: works where the
 /// server stores the same secret (salt and iterations too). As sensitive as the password; wiped on
@@ -88,6 +103,9 @@ public:
 
     scram_server(scram_secret stored, mode how, std::string nonce = make_scram_nonce());
 
+    /// What the client has chosen, or was offered. Before first().
+    void bind(channel_binding channel) { channel_ = std::move(channel); }
+
     /// Takes client-first-message, gives server-first-message.
     result<std::string> first(std::string_view client_first);
 
@@ -105,6 +123,7 @@ private:
 
     scram_secret stored_;
     mode mode_;
+    channel_binding channel_;
     std::string nonce_;         // ours; client's and ours from `first` on
     std::string gs2_header_;    // as the client sent it
     std::string auth_message_;  // what both sides have said so far
@@ -128,6 +147,9 @@ public:
     /// With the keys of a client that proved itself.
     explicit scram_client(scram_keys keys, std::string nonce = make_scram_nonce());
 
+    /// What was chosen, or would have been. Before first().
+    void bind(channel_binding channel) { channel_ = std::move(channel); }
+
     /// client-first-message.
     result<std::string> first();
 
@@ -149,6 +171,7 @@ private:
     std::string user_;
     scram_client_cache* cache_ = nullptr;
     std::optional<scram_keys> keys_;
+    channel_binding channel_;
     std::string nonce_;
     std::string auth_message_;
     state state_ = state::wants_start;

@@ -13,7 +13,17 @@ namespace {
 using boost::system::in_place_value;
 using detail::attribute_reader;
 
-constexpr std::string_view gs2_header = "n,,";
+std::string_view gs2_header(channel_binding::use how) noexcept {
+    switch (how) {
+        case channel_binding::use::chosen:
+            return "p=tls-server-end-point,,";
+        case channel_binding::use::possible:
+            return "y,,";
+        case channel_binding::use::impossible:
+            break;
+    }
+    return "n,,";
+}
 
 /// A server's text as it may stand in the log: bounded, and without control characters.
 std::string printable(std::string_view text) {
@@ -79,7 +89,9 @@ result<std::string> scram_client::first() {
     state_ = state::wants_first;
     // The name is empty as in libpq: servers take the one of the startup packet.
     auth_message_ = "n=,r=" + nonce_;
-    return result<std::string>(in_place_value, std::string(gs2_header) + auth_message_);
+    return result<std::string>(
+        in_place_value, std::string(gs2_header(channel_.how)) + auth_message_
+    );
 }
 
 result<std::string> scram_client::next(std::string_view server_first) {
@@ -102,7 +114,11 @@ result<std::string> scram_client::answer(std::string_view server_first) {
     } else if (!keys_) {
         keys_ = derive_scram_keys(password_.view(), message->salt, message->iterations);
     }
-    std::string client_final = fmt::format("c={},r={}", to_base64(gs2_header), message->nonce);
+    std::string bound(gs2_header(channel_.how));
+    if (channel_.how == channel_binding::use::chosen) {
+        bound += channel_.data;
+    }
+    std::string client_final = fmt::format("c={},r={}", to_base64(bound), message->nonce);
     auth_message_.append(",").append(server_first).append(",").append(client_final);
 
     const sha256_digest stored_key = sha256(view(keys_->client_key));

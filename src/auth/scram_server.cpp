@@ -10,18 +10,45 @@ namespace {
 using boost::system::in_place_value;
 using detail::attribute_reader;
 
-/// The gs2 header of a client's first message, commas included.
-result<std::string_view> read_gs2_header(std::string_view client_first) {
-    if (client_first.starts_with("p=")) {
-        return failure{"the client asks for channel binding, which is not supported"};
+/// The channel binding flag at the beginning of a client's first message, which has to fit the
+/// mechanism that the client has chosen and what it was offered.
+result<std::string_view> read_flag(std::string_view client_first, channel_binding::use how) {
+    constexpr std::string_view end_point = "p=tls-server-end-point";
+    const bool chosen = how == channel_binding::use::chosen;
+    const std::string_view flag = client_first.substr(0, client_first.find(','));
+    if (flag.starts_with("p=")) {
+        if (!chosen) {
+            return failure{"the client asks for channel binding, but not by its mechanism"};
+        }
+        if (flag != end_point) {
+            return failure{"the client asks for a kind of channel binding that is not supported"};
+        }
+        return flag;
     }
-    if (!client_first.starts_with("n,") && !client_first.starts_with("y,")) {
+    if (flag != "n" && flag != "y") {
         return failure{"the client's first SCRAM message has no channel binding flag"};
     }
-    if (client_first.substr(2, 1) != ",") {
+    if (chosen) {
+        return failure{"the client has chosen SCRAM-SHA-256-PLUS, but does not bind the channel"};
+    }
+    if (flag == "y" && how == channel_binding::use::possible) {
+        return failure{
+            "the client could bind the channel and believes that it was not offered: somebody may "
+            "have taken the offer away"};
+    }
+    return flag;
+}
+
+/// The gs2 header of a client's first message, commas included.
+result<std::string_view> read_gs2_header(std::string_view client_first, channel_binding::use how) {
+    const auto flag = read_flag(client_first, how);
+    if (!flag) {
+        return flag.error();
+    }
+    if (client_first.substr(flag->size(), 2) != ",,") {
         return failure{"the client asks for an authorization identity, which is not supported"};
     }
-    return client_first.substr(0, 3);
+    return client_first.substr(0, flag->size() + 2);
 }
 
 /// The nonce in the rest of a client's first message.
@@ -87,7 +114,7 @@ result<std::string> scram_server::first(std::string_view client_first) {
         return failure{"SCRAM messages out of order"};
     }
     state_ = state::over;
-    const auto header = read_gs2_header(client_first);
+    const auto header = read_gs2_header(client_first, channel_.how);
     if (!header) {
         return header.error();
     }
@@ -112,9 +139,17 @@ result<scram_server::success> scram_server::finish(std::string_view client_final
     }
     state_ = state::over;
     const auto message = read_client_final(client_final);
-    if (!message || message->channel_binding != to_base64(gs2_header_) ||
-        message->nonce != nonce_) {
+    if (channel_.how == channel_binding::use::chosen) {
+        gs2_header_ += channel_.data;
+    }
+    if (!message || message->nonce != nonce_) {
         return failure{"the client's final SCRAM message is malformed"};
+    }
+    if (message->channel_binding != to_base64(gs2_header_)) {
+        return failure{
+            channel_.how == channel_binding::use::chosen
+                ? "the client does not see our certificate: somebody sits in between"
+                : "the client's final SCRAM message is malformed"};
     }
     auth_message_.append(",").append(message->without_proof);
     const sha256_digest signature = hmac_sha256(view(stored_.stored_key), {auth_message_});

@@ -121,7 +121,11 @@ server_auth::step server_auth::on_sasl(const request& message, std::string& out)
         return out_of_order();
     }
     const auto& offered = message.mechanisms;
-    if (std::find(offered.begin(), offered.end(), scram_mechanism) == offered.end()) {
+    const auto offers = [&](std::string_view mechanism) {
+        return std::find(offered.begin(), offered.end(), mechanism) != offered.end();
+    };
+    const bool bound = !end_point_.empty() && offers(scram_plus_mechanism);
+    if (!bound && !offers(scram_mechanism)) {
         return fail(fmt::format(
             "server offers no SASL mechanism that is supported: it has {}, and not {}",
             fmt::join(offered, ", "),
@@ -136,8 +140,14 @@ server_auth::step server_auth::on_sasl(const request& message, std::string& out)
     } else {
         return password.empty() ? no_password() : hashed_password("a SCRAM password");
     }
+    if (!end_point_.empty()) {
+        using use = channel_binding::use;
+        scram_->bind({bound ? use::chosen : use::possible, end_point_});
+    }
     const auto first = scram_->first();
-    protocol::put_sasl_initial_response(out, scram_mechanism, *first);
+    protocol::put_sasl_initial_response(
+        out, bound ? scram_plus_mechanism : scram_mechanism, *first
+    );
     state_ = state::sasl_first;
     return step::send_and_wait;
 }

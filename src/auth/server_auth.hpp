@@ -40,6 +40,10 @@ public:
         std::string nonce = make_scram_nonce()
     );
 
+    /// Over TLS: the server's certificate, which a log-in with SCRAM is bound to if the server
+    /// offers that. Before the first request.
+    void set_end_point(std::string end_point) { end_point_ = std::move(end_point); }
+
     /// Takes an 'R' message of the server's.
     step on_request(const protocol::authentication_request& request, std::string& out);
 
@@ -70,6 +74,7 @@ private:
     server_credentials credentials_;
     scram_client_cache* cache_;
     std::string nonce_;
+    std::string end_point_;
     std::optional<scram_client> scram_;
     std::string why_;
     state state_ = state::begun;

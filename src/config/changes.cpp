@@ -20,7 +20,11 @@ auto identity(const database& db) {
         db.connect_query,
         db.auth_dbname,
         db.auth_query,
-        db.load_balance_hosts
+        db.load_balance_hosts,
+        db.sslmode,
+        db.sslrootcert,
+        db.sslcert,
+        db.sslkey
     );
 }
 

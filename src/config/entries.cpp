@@ -91,6 +91,21 @@ result<void> balance(database& to, std::string_view text) {
     return store<&d::load_balance_hosts>(to, parse_word<load_balance>(text));
 }
 
+result<void> tls(database& to, std::string_view text) {
+    const auto mode = parse_word<tls_mode>(text);
+    if (!mode) {
+        return mode.error();
+    }
+    to.sslmode = *mode;
+    return {};
+}
+
+template <auto Member>
+result<void> file(database& to, std::string_view text) {
+    to.*Member = std::string(text);
+    return {};
+}
+
 result<void> peer_pool_size(peer& to, std::string_view text) {
     return own_number<&peer::pool_size>(to, text);
 }
@@ -118,6 +133,10 @@ constexpr entry_key<database> database_keys[] = {
     {"reserve_pool",              own_number<&d::reserve_pool_size>}, // PgBouncer's old name
     {"reserve_pool_size",         own_number<&d::reserve_pool_size>},
     {"server_lifetime",           own_seconds<&d::server_lifetime>},
+    {"sslcert",                   file<&d::sslcert>},
+    {"sslkey",                    file<&d::sslkey>},
+    {"sslmode",                   tls},
+    {"sslrootcert",               file<&d::sslrootcert>},
     {"timezone",                  words_as_written<&d::timezone>},
     {"user",                      words_as_written<&d::user>},
 };

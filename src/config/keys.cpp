@@ -16,34 +16,14 @@ using enum change;
 using enum support;
 using s = settings;
 
-/// What has to be TLS must not silently go on in clear, so these are no mere warnings.
-template <auto Member>
-constexpr access<settings> tls() {
-    auto made = word<Member>();
-    made.parse = [](settings& to, std::string_view text) -> result<void> {
-        const auto mode = parse_word<tls_mode>(text);
-        if (mode && *mode >= tls_mode::require) {
-            return failure{fmt::format(
-                "{} needs TLS, which is not built yet, and going on in clear would be unsafe; "
-                "expected "
-                "disable, allow or prefer",
-                word_of(*mode)
-            )};
-        }
-        return store<Member>(to, mode);
-    };
-    return made;
-}
-
 /// A method that is not there can let nobody in: better no start than a pooler that refuses all.
 constexpr access<settings> method() {
     auto made = word<&s::auth_type>();
     made.parse = [](settings& to, std::string_view text) -> result<void> {
         const auto type = parse_word<auth_type>(text);
-        if (type &&
-            (*type == auth_type::cert || *type == auth_type::ldap || *type == auth_type::pam)) {
+        if (type && (*type == auth_type::ldap || *type == auth_type::pam)) {
             return failure{fmt::format(
-                "{} is not built yet, expected any, trust, plain, md5, scram-sha-256 or hba",
+                "{} is not built yet, expected any, trust, plain, md5, scram-sha-256, cert or hba",
                 word_of(*type)
             )};
         }
@@ -111,15 +91,15 @@ constexpr key table[] = {
     {"cancel_wait_timeout",         time<&s::cancel_wait_timeout>(),                reload,  built},
     {"client_idle_timeout",         time<&s::client_idle_timeout>(),                reload,  built},
     {"client_login_timeout",        time<&s::client_login_timeout>(),               reload,  built},
-    {"client_tls13_ciphers",        text<&s::client_tls13_ciphers>(),               reload,  not_built},
-    {"client_tls_ca_file",          text<&s::client_tls_ca_file>(),                 reload,  not_built},
-    {"client_tls_cert_file",        text<&s::client_tls_cert_file>(),               reload,  not_built},
-    {"client_tls_ciphers",          text<&s::client_tls_ciphers>(),                 reload,  not_built},
-    {"client_tls_dheparams",        text<&s::client_tls_dheparams>(),               reload,  not_built},
-    {"client_tls_ecdhcurve",        text<&s::client_tls_ecdhcurve>(),               reload,  not_built},
-    {"client_tls_key_file",         text<&s::client_tls_key_file>(),                reload,  not_built},
-    {"client_tls_protocols",        text<&s::client_tls_protocols>(),               reload,  not_built},
-    {"client_tls_sslmode",          tls<&s::client_tls_sslmode>(),                  reload,  not_built},
+    {"client_tls13_ciphers",        text<&s::client_tls13_ciphers>(),               reload,  built},
+    {"client_tls_ca_file",          text<&s::client_tls_ca_file>(),                 reload,  built},
+    {"client_tls_cert_file",        text<&s::client_tls_cert_file>(),               reload,  built},
+    {"client_tls_ciphers",          text<&s::client_tls_ciphers>(),                 reload,  built},
+    {"client_tls_dheparams",        text<&s::client_tls_dheparams>(),               reload,  built},
+    {"client_tls_ecdhcurve",        text<&s::client_tls_ecdhcurve>(),               reload,  built},
+    {"client_tls_key_file",         text<&s::client_tls_key_file>(),                reload,  built},
+    {"client_tls_protocols",        text<&s::client_tls_protocols>(),               reload,  built},
+    {"client_tls_sslmode",          word<&s::client_tls_sslmode>(),                 reload,  built},
     {"conffile",                    text<&s::conffile>(),                           reload,  not_built},
     {"default_pool_size",           number<&s::default_pool_size>(),                reload,  built},
     {"disable_pqexec",              flag<&s::disable_pqexec>(),                     restart, not_built},
@@ -170,14 +150,13 @@ constexpr key table[] = {
     {"server_reset_query",          text<&s::server_reset_query>(),                 reload,  built},
     {"server_reset_query_always",   flag<&s::server_reset_query_always>(),          reload,  built},
     {"server_round_robin",          flag<&s::server_round_robin>(),                 reload,  built},
-    {"server_tls13_ciphers",        text<&s::server_tls13_ciphers>(),               reload,  not_built},
-    {"server_tls_ca_file",          text<&s::server_tls_ca_file>(),                 reload,  not_built},
-    {"server_tls_cert_file",        text<&s::server_tls_cert_file>(),               reload,  not_built},
-    {"server_tls_ciphers",          text<&s::server_tls_ciphers>(),                 reload,  not_built},
-    {"server_tls_key_file",         text<&s::server_tls_key_file>(),                reload,  not_built},
-    {"server_tls_protocols",        text<&s::server_tls_protocols>(),               reload,  not_built},
-    // Without TLS all of disable, allow and prefer mean what is done: connect in clear.
-    {"server_tls_sslmode",          tls<&s::server_tls_sslmode>(),                  reload,  built},
+    {"server_tls13_ciphers",        text<&s::server_tls13_ciphers>(),               reload,  built},
+    {"server_tls_ca_file",          text<&s::server_tls_ca_file>(),                 reload,  built},
+    {"server_tls_cert_file",        text<&s::server_tls_cert_file>(),               reload,  built},
+    {"server_tls_ciphers",          text<&s::server_tls_ciphers>(),                 reload,  built},
+    {"server_tls_key_file",         text<&s::server_tls_key_file>(),                reload,  built},
+    {"server_tls_protocols",        text<&s::server_tls_protocols>(),               reload,  built},
+    {"server_tls_sslmode",          word<&s::server_tls_sslmode>(),                 reload,  built},
     {"service_name",                text<&s::service_name>(),                       restart, not_built},
     {"so_reuseport",                flag<&s::so_reuseport>(),                       restart, built},
     {"stats_period",                whole_seconds<&s::stats_period, 1>(),           reload,  built},

@@ -194,6 +194,12 @@ struct database {
     std::optional<int> max_db_client_connections;
     std::optional<microseconds> server_lifetime;
 
+    // TLS to this database's servers; what is not set is as server_tls_* says.
+    std::optional<tls_mode> sslmode;
+    std::string sslrootcert;
+    std::string sslcert;
+    std::string sslkey;
+
     // Sent to the server in the startup message.
     std::optional<std::string> client_encoding;
     std::optional<std::string> datestyle;

@@ -22,13 +22,9 @@ std::string local_path(const target& where) {
     return fmt::format("{}/.s.PGSQL.{}", where.host, where.port);
 }
 
-namespace {
-
-bool is_local(const target& where) {
+bool is_local(const target& where) noexcept {
     return !where.host.empty() && (where.host[0] == '/' || where.host[0] == '@');
 }
-
-}  // namespace
 
 std::string to_string(const target& where) {
     return is_local(where) ? local_path(where) : fmt::format("{}:{}", where.host, where.port);

@@ -22,6 +22,9 @@ struct target {
     int port = 0;
 };
 
+/// True if it is a directory.
+bool is_local(const target& where) noexcept;
+
 /// "127.0.0.1:5432" or "/tmp/.s.PGSQL.5432".
 std::string to_string(const target& where);
 

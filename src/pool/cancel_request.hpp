@@ -7,6 +7,7 @@
 
 #include "net/connector.hpp"
 #include "net/stream.hpp"
+#include "pool/tls_opening.hpp"
 #include "protocol/message.hpp"
 
 #include <chrono>
@@ -17,11 +18,14 @@ namespace pgweir::pool {
 
 class cancel_request final : net::stream_handler {
 public:
+    /// With TLS if the terms have a context, and then not without it.
+    ///
     /// `over` is called once, from the loop, whatever became of it, and may not destroy this object
     /// within the call. Destroying it ends the request; `over` is then not called.
     cancel_request(
         net::loop& owner,
         const net::target& where,
+        tls_terms tls,
         const net::socket_options& options,
         std::chrono::microseconds timeout,
         protocol::backend_key key,
@@ -31,6 +35,7 @@ public:
 
 private:
     void on_connected(int socket);
+    void on_opened(opened_stream opened);
 
     void on_received(std::string_view) override {}
 
@@ -41,7 +46,10 @@ private:
     net::loop& loop_;
     protocol::backend_key key_;
     std::function<void()> over_;
+    int port_;
+    tls_terms tls_;
     net::stream_ptr stream_;
+    std::unique_ptr<tls_opening> opening_;
     net::connector connector_;
 };
 

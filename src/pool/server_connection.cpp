@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "net/loop.hpp"
+#include "net/tls_stream.hpp"
 #include "pool/pool_directory.hpp"
 #include "pool/server_host.hpp"
 #include "protocol/message.hpp"
@@ -69,6 +70,7 @@ server_connection::~server_connection() = default;
 void server_connection::connect() {
     server_address to = host_->address_of(*owner);
     address_ = to.where;
+    terms_ = std::move(to.tls);
     connect_query_ = std::move(to.connect_query);
     login_ = std::make_unique<server_login>(
         std::move(to.login), host_->parameters(), &host_->scram_cache()
@@ -92,13 +94,35 @@ void server_connection::on_connected(int socket, std::error_code why) {
     }
     socket_ = socket;
     phase_ = phase::login;
-    stream_ = host_->loop().streams().adopt(socket, *this);
+    if (terms_.context == nullptr) {
+        return on_opened({host_->loop().streams().adopt(socket, *this), nullptr, {}, {}});
+    }
+    opening_ = std::make_unique<tls_opening>(
+        host_->loop(),
+        socket,
+        std::move(terms_),
+        address_.port,
+        [this](opened_stream opened) { on_opened(std::move(opened)); }
+    );
+}
+
+void server_connection::on_opened(opened_stream opened) {
+    opening_.reset();
+    if (opened.stream == nullptr) {
+        return login_failed(opened.why, opened.sqlstate);
+    }
+    stream_ = std::move(opened.stream);
+    stream_->set_handler(*this);
+    tls_ = std::move(opened.tls);
     std::string out;
     login_->start(out);
     stream_->send(out);
 }
 
 void server_connection::on_login_bytes(std::string_view bytes) {
+    if (tls_ != nullptr) {
+        login_->set_end_point(tls_->end_point());
+    }
     std::string out;
     for (;;) {
         switch (scanner_.next()) {
@@ -166,6 +190,7 @@ void server_connection::login_failed(std::string_view why, std::string_view sqls
     phase_ = phase::gone;
     clear();
     connector_.reset();
+    opening_.reset();
     stream_.reset();
     host_->pools().run(host_->id(), [&](pool_core& core, actions& out) {
         core.connect_failed(*this, why, sqlstate, net::loop::now(), out);
@@ -719,7 +744,7 @@ void server_connection::detach() {
 void server_connection::on_released(int socket) {
     stream_.reset();
     if (!scanner_.at_boundary()) {
-        stream_ = host_->loop().streams().adopt(socket, *this);
+        stream_ = net::adopt(host_->loop(), socket, *this, tls_);
         return end("in the middle of a message that nobody asked for");
     }
     leave_wheel();
@@ -728,7 +753,7 @@ void server_connection::on_released(int socket) {
 
 void server_connection::attach(server_host& host) {
     host_ = &host;
-    stream_ = host.loop().streams().adopt(socket_, *this);
+    stream_ = net::adopt(host.loop(), socket_, *this, tls_);
     host.pools().run(host.id(), [&](pool_core& core, actions&) { core.arrived(*this, host.id()); });
     put_back();
 }
@@ -763,8 +788,11 @@ void server_connection::on_deadline(steady_time now) {
 
 void server_connection::on_closed(std::error_code why) {
     if (phase_ == phase::login) {
+        // With a server that is not secured as it has to be, all who wait would fare alike.
+        const bool insecure = why.category() == net::tls_category();
         return login_failed(
-            why ? "connection lost: " + why.message() : "the server closed the connection", {}
+            why ? "connection lost: " + why.message() : "the server closed the connection",
+            insecure ? "08001" : ""
         );
     }
     lose(errc::server_lost, why ? why.message() : "the server closed the connection");

@@ -25,6 +25,7 @@
 #include "pool/pool_core.hpp"
 #include "pool/server_login.hpp"
 #include "pool/server_statements.hpp"
+#include "pool/tls_opening.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/pipeline.hpp"
 
@@ -172,6 +173,9 @@ public:
 
     int socket() const noexcept { return socket_; }
 
+    /// What secures it; null if nothing does.
+    const std::shared_ptr<net::tls_session>& tls() const noexcept { return tls_; }
+
     bool ready() const noexcept { return phase_ != phase::connecting && phase_ != phase::login; }
 
     const lease_holder* holder() const noexcept { return holder_; }
@@ -198,6 +202,7 @@ private:
     void on_deadline(steady_time now) override;
 
     void on_connected(int socket, std::error_code why);
+    void on_opened(opened_stream opened);
     void on_login_bytes(std::string_view bytes);
     void logged_in();
     void login_failed(std::string_view why, std::string_view sqlstate);
@@ -239,6 +244,7 @@ private:
     int socket_ = -1;
     lease_holder* holder_ = nullptr;
     net::stream_ptr stream_;
+    std::shared_ptr<net::tls_session> tls_;  // goes with it from loop to loop
     protocol::frame_scanner scanner_;
     protocol::pipeline requests_;
     server_statements statements_;
@@ -255,6 +261,8 @@ private:
 
     // While connecting.
     std::unique_ptr<net::connector> connector_;
+    tls_terms terms_;
+    std::unique_ptr<tls_opening> opening_;
     std::unique_ptr<server_login> login_;
     std::string connect_query_;
 };

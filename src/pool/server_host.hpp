@@ -8,6 +8,7 @@
 #include "pool/parameters.hpp"
 #include "pool/pool_core.hpp"
 #include "pool/server_login.hpp"
+#include "pool/server_tls.hpp"
 
 #include <memory>
 
@@ -27,6 +28,7 @@ struct server_address {
     microseconds connect_timeout{0};
     std::string connect_query;
     login_request login;
+    tls_terms tls;
 };
 
 class server_host {

@@ -31,6 +31,9 @@ public:
     /// Both outlive this object; the cache may be nullptr.
     server_login(login_request request, parameter_store& store, auth::scram_client_cache* cache);
 
+    /// Over TLS: what of the server's certificate the log-in is bound to. Before its first message.
+    void set_end_point(std::string end_point) { auth_.set_end_point(std::move(end_point)); }
+
     /// The startup message.
     void start(std::string& out) const;
 

@@ -225,6 +225,10 @@ void put_startup(
     writer.byte(0);
 }
 
+void put_ssl_request(std::string& out) {
+    message_writer(out, 0).int32(ssl_code);
+}
+
 void put_cancel_request(std::string& out, std::int32_t process_id, std::int32_t secret_key) {
     message_writer(out, 0).int32(cancel_code).int32(process_id).int32(secret_key);
 }

@@ -85,6 +85,9 @@ void put_startup(
     std::string& out, const std::vector<std::pair<std::string, std::string>>& parameters
 );
 
+/// Appends an SSLRequest.
+void put_ssl_request(std::string& out);
+
 /// Appends a CancelRequest of protocol 3.0.
 void put_cancel_request(std::string& out, std::int32_t process_id, std::int32_t secret_key);
 

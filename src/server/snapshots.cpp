@@ -198,6 +198,9 @@ admin::client_row row_of(const session::client& c, const pool::parameter_store& 
     if (row.state == admin::client_state::waiting) {
         row.wait = std::chrono::duration_cast<microseconds>(net::loop::now() - c.waiting_since);
     }
+    if (c.tls() != nullptr) {
+        row.tls = c.tls()->description();
+    }
     row.link_id = c.server() != nullptr ? c.server()->id : 0;
     row.application_name = application_name_of(c.parameters(), store);
     row.prepared_statements = static_cast<std::int64_t>(c.statements());
@@ -338,6 +341,9 @@ void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
             row.link_id = link->second;
         }
         row.remote_pid = s.key().process_id;
+        if (s.tls() != nullptr) {
+            row.tls = s.tls()->description();
+        }
         row.application_name = application_name_of(s.parameters(), store);
         row.prepared_statements = static_cast<std::int64_t>(s.statements().size());
         row.id = s.id;

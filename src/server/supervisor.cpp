@@ -4,6 +4,7 @@
 #include "config/changes.hpp"
 #include "config/load.hpp"
 #include "config/show.hpp"
+#include "server/client_tls.hpp"
 #include "server/snapshots.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -49,7 +50,9 @@ result<session::runtime_ptr> load_runtime(const std::string& path) {
     return load_runtime(*all);
 }
 
-result<session::runtime_ptr> load_runtime(std::shared_ptr<const config::configuration> all) {
+result<session::runtime_ptr> load_runtime(
+    std::shared_ptr<const config::configuration> all, const session::runtime* before
+) {
     const config::settings& global = all->global;
     auto made = std::make_shared<session::runtime>();
     made->users = std::make_shared<const config::user_list>();
@@ -68,6 +71,18 @@ result<session::runtime_ptr> load_runtime(std::shared_ptr<const config::configur
         }
         made->hba = std::make_shared<const auth::hba_rules>(std::move(*hba));
     }
+    auto client_tls =
+        make_client_tls(global, before != nullptr ? before->client_tls : net::tls_context_ptr());
+    if (!client_tls) {
+        return client_tls.error();
+    }
+    made->client_tls = std::move(*client_tls);
+    auto server_tls =
+        pool::server_tls::make(*all, before != nullptr ? before->server_tls.get() : nullptr);
+    if (!server_tls) {
+        return server_tls.error();
+    }
+    made->server_tls = std::move(*server_tls);
     made->configuration = std::move(all);
     return session::runtime_ptr(std::move(made));
 }
@@ -456,7 +471,8 @@ admin::operation_result supervisor::reload() {
         return {fresh.error().message, "F0000", {}};
     }
     const config::change_set changes = config::compare(*runtime_->configuration, **fresh);
-    auto made = load_runtime(config::keep_restart_only(*runtime_->configuration, **fresh));
+    auto made =
+        load_runtime(config::keep_restart_only(*runtime_->configuration, **fresh), runtime_.get());
     if (!made) {
         log::error("reload failed, the old settings stay: {}", made.error().message);
         return {made.error().message, "F0000", {}};
@@ -477,15 +493,30 @@ admin::operation_result supervisor::reload() {
 }
 
 void supervisor::use(session::runtime_ptr settings) {
-    runtime_ = std::move(settings);
+    const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
             core.configure(runtime_->configuration, out);
+            reconnect_changed_tls(*before, core, out);
         }
     );
     for (auto& w : workers_) {
         w->post([&w = *w, settings = runtime_] { w.apply(settings); });
+    }
+}
+
+/// Servers that are not secured any more as the settings say are replaced when they are free.
+void supervisor::reconnect_changed_tls(
+    const session::runtime& before, pool::pool_core& core, pool::actions& out
+) {
+    for (const auto& [name, db] : core.databases()) {
+        const auto was = before.server_tls->terms_of(before.configuration->global, db->settings);
+        const auto is =
+            runtime_->server_tls->terms_of(runtime_->configuration->global, db->settings);
+        if (was != is) {
+            core.reconnect(db.get(), out);
+        }
     }
 }
 
@@ -496,7 +527,7 @@ admin::operation_result supervisor::set(const std::string& key, const std::strin
     }
     auto all = std::make_shared<config::configuration>(*runtime_->configuration);
     all->global = std::move(*changed);
-    auto made = load_runtime(std::move(all));
+    auto made = load_runtime(std::move(all), runtime_.get());
     if (!made) {
         return {made.error().message, "08P01", {}};
     }

@@ -29,8 +29,10 @@ namespace pgweir::server {
 /// Reads configuration, user list and HBA file: all of them or nothing.
 result<session::runtime_ptr> load_runtime(const std::string& path);
 
-/// The same for a configuration that is at hand.
-result<session::runtime_ptr> load_runtime(std::shared_ptr<const config::configuration> all);
+/// The same for a configuration that is at hand. What is the same as before is taken from there.
+result<session::runtime_ptr> load_runtime(
+    std::shared_ptr<const config::configuration> all, const session::runtime* before = nullptr
+);
 
 /// The engine that the setting io_engine comes to on this system, with a line in the log if it is
 /// not the better one.
@@ -94,6 +96,9 @@ private:
             change
     );
     void use(session::runtime_ptr settings);
+    void reconnect_changed_tls(
+        const session::runtime& before, pool::pool_core& core, pool::actions& out
+    );
     void stop_listening();
     void stop();
     void stop_worker_by_worker(int round);

@@ -170,6 +170,10 @@ pool::server_address worker::address_of(const pool::pool& p) {
     to.where.port = db.port;
     to.where.host =
         db.hosts.empty() ? global.unix_socket_dir : db.hosts[shared_.next_host++ % db.hosts.size()];
+    if (runtime_->server_tls != nullptr && !net::is_local(to.where)) {
+        to.tls = runtime_->server_tls->terms_of(global, db);
+        to.tls.host = to.where.host;
+    }
     to.options = socket_options_of(global);
     to.connect_timeout = global.server_connect_timeout;
     to.connect_query = db.connect_query;
@@ -296,11 +300,16 @@ void worker::send_cancel(pool::server_connection& server) {
     if (!peer.ip().empty()) {
         where.host = peer.host();  // the very machine, whatever its name means by now
     }
+    pool::tls_terms tls;
+    if (server.tls() != nullptr) {
+        tls = {server.tls()->shared_context(), true, server.tls()->host()};
+    }
     cancels_.push_back({server.id, nullptr});
     const auto which = std::prev(cancels_.end());
     which->request = std::make_unique<pool::cancel_request>(
         loop_,
         where,
+        std::move(tls),
         socket_options_of(settings()),
         settings().server_connect_timeout,
         server.key(),

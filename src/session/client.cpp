@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "net/loop.hpp"
+#include "net/tls_stream.hpp"
 #include "pool/pool_directory.hpp"
 
 #include <fmt/format.h>
@@ -139,12 +140,18 @@ void client::on_received(std::string_view bytes) {
 // Log-in.
 
 void client::on_login(std::string_view bytes) {
+    if (tls_ != nullptr && !login_->over_tls()) {
+        // What comes through TLS comes when the handshake is over.
+        login_->secured({tls_->certified(), tls_->peer(), tls_->end_point()});
+    }
     std::string out;
     const auto outcome = login_->feed(bytes, host_.room(), out);
     stream_->send(out);
     switch (outcome) {
         case client_login::outcome::wait:
             return;
+        case client_login::outcome::start_tls:
+            return start_tls();
         case client_login::outcome::cancel:
             return on_cancel_request();
         case client_login::outcome::refused:
@@ -152,6 +159,15 @@ void client::on_login(std::string_view bytes) {
         case client_login::outcome::admitted:
             return admitted();
     }
+}
+
+void client::start_tls() {
+    using begin = net::tls_session::begin;
+    const begin how = login_->starts_directly() ? begin::direct : begin::asked;
+    auto session = net::tls_session::accept(login_->tls(), how);
+    tls_ = session.get();
+    const std::string first = login_->take_rest();
+    stream_ = net::secure(host_.loop(), std::move(stream_), *this, std::move(session), first);
 }
 
 void client::on_cancel_request() {
@@ -948,6 +964,10 @@ void client::on_deadline(steady_time now) {
 // The end.
 
 void client::on_closed(std::error_code why) {
+    if (why.category() == net::tls_category() && !identity_ &&
+        host_.current_runtime()->configuration->global.log_pooler_errors) {
+        log::warning("client {} @{}:{}: {}", id_, peer_.host(), peer_.port, why.message());
+    }
     end(why ? why.message() : "client unexpected eof");
 }
 
@@ -1007,6 +1027,7 @@ void client::end(std::string_view why) {
     }
     clear();
     leave_pool();
+    tls_ = nullptr;
     stream_.reset();
     if (server_ != nullptr) {
         const bool useless = server_->requests().status() == transaction_status::in_transaction &&

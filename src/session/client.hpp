@@ -97,6 +97,9 @@ public:
 
     steady_time request_at() const noexcept { return request_at_; }
 
+    /// What secures its connection; nullptr if nothing does, or not yet.
+    const net::tls_session* tls() const noexcept { return tls_; }
+
     // The worker's own.
     boost::intrusive::list_member_hook<> hook;  // in its list of clients
     bool exempt = false;                        // from max_client_conn
@@ -127,6 +130,7 @@ private:
 
     // Log-in.
     void on_login(std::string_view bytes);
+    void start_tls();
     void on_cancel_request();
     void admitted();
     void enter_console();
@@ -181,6 +185,7 @@ private:
     bool shares_statements_ = false;
     net::address peer_;
     net::stream_ptr stream_;
+    const net::tls_session* tls_ = nullptr;  // the stream's, if it has TLS
     protocol::frame_scanner scanner_;
     commit_guard commit_guard_;
     pool::server_connection* server_ = nullptr;

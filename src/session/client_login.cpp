@@ -114,6 +114,9 @@ client_login::outcome client_login::feed(std::string_view bytes, room now, std::
             case stage::over:
                 return outcome::wait;
         }
+        if (result == outcome::start_tls) {
+            return result;
+        }
         if (result != outcome::wait) {
             stage_ = stage::over;
             return result;
@@ -134,8 +137,7 @@ client_login::outcome client_login::on_startup(std::string& out) {
         case startup_frame::state::complete:
             break;
         case startup_frame::state::tls_hello:
-            reason_ = "TLS handshake, but TLS is not enabled";
-            return outcome::refused;
+            return on_tls_hello();
         case startup_frame::state::typed_message:
             return refuse(errc::password_before_startup, {}, out);
         case startup_frame::state::malformed:
@@ -164,22 +166,52 @@ client_login::outcome client_login::on_startup(std::string& out) {
     return on_parameters(*read.packet, out);
 }
 
+void client_login::secured(tls_facts found) {
+    tls_ = std::move(found);
+    tls_asked_ = true;
+    gss_asked_ = true;
+}
+
+/// The handshake without a question before it.
+client_login::outcome client_login::on_tls_hello() {
+    if (settings_->client_tls == nullptr || facts_.local || tls_asked_ || gss_asked_) {
+        reason_ = "TLS handshake, but TLS is not enabled";
+        return outcome::refused;
+    }
+    direct_ = true;
+    return outcome::start_tls;
+}
+
 client_login::outcome client_login::on_encryption_request(
     startup_packet::kind what, std::string& out
 ) {
     if (!received_.empty()) {
         // Taking them would let somebody on the way put words into the client's mouth.
-        return refuse(errc::data_before_tls, {}, out);
+        return refuse(
+            what == startup_packet::kind::ssl_request ? errc::data_before_tls
+                                                      : errc::data_before_gssenc,
+            {},
+            out
+        );
     }
     bool& asked = what == startup_packet::kind::ssl_request ? tls_asked_ : gss_asked_;
     if (std::exchange(asked, true)) {
         return refuse(errc::unsupported_protocol, {}, out);
+    }
+    if (what == startup_packet::kind::ssl_request && settings_->client_tls != nullptr &&
+        !facts_.local) {
+        out += 'S';
+        return outcome::start_tls;
     }
     out += 'N';
     return outcome::wait;
 }
 
 client_login::outcome client_login::on_parameters(const startup_packet& packet, std::string& out) {
+    const config::settings& global = settings_->configuration->global;
+    if (global.client_tls_sslmode >= config::tls_mode::require && !tls_ && !facts_.local) {
+        return refuse(errc::tls_required, {}, out);
+    }
     user_ = packet.find("user").value_or("");
     database_ = packet.find("database").value_or("");
     if (database_.empty()) {
@@ -190,7 +222,6 @@ client_login::outcome client_login::on_parameters(const startup_packet& packet, 
             return outcome::refused;
         }
     }
-    const config::settings& global = settings_->configuration->global;
     if (global.application_name_add_host) {
         const auto index = parameters_.index_of("application_name");
         const auto given = packet.find("application_name");
@@ -277,7 +308,8 @@ client_login::outcome client_login::authenticate(std::string& out) {
     request.verifiers = &verifiers_;
     request.scram_iterations = global.scram_iterations;
     request.unknown_as = settings_->unknown_as;
-    request.identity_proved = facts_.own_user;
+    request.end_point = tls_ ? tls_->end_point : std::string();
+    request.identity_proved = identity_proved(*how);
     auth_.emplace(request);
     stage_ = stage::authenticating;
     return step(auth_->start(out), out);
@@ -293,6 +325,7 @@ std::optional<auth::auth_method> client_login::method(std::string& out) {
     query.address = facts_.ip;
     query.database = database_;
     query.user = user_;
+    query.tls = tls_.has_value();
     const auth::hba_rule* rule = settings_->hba ? settings_->hba->match(query) : nullptr;
     if (rule == nullptr) {
         refuse(errc::no_hba_entry, {}, out);
@@ -303,6 +336,14 @@ std::optional<auth::auth_method> client_login::method(std::string& out) {
         return std::nullopt;
     }
     return rule->method;
+}
+
+/// cert: the certificate was issued to the user. peer: the socket's owner is the user.
+bool client_login::identity_proved(auth::auth_method method) const {
+    if (method == auth::auth_method::cert) {
+        return tls_ && tls_->certified && tls_->peer.is(user_);
+    }
+    return facts_.own_user;
 }
 
 client_login::outcome client_login::on_password(std::string& out) {

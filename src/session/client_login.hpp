@@ -4,13 +4,15 @@
 // an outcome out. No I/O and no clock. Everything that comes in is hostile until it is over.
 // PostgreSQL's manual: "Message Flow": "Start-up", "SSL Session Encryption", "Canceling Requests".
 //
-//   startup (SSLRequest and GSSENCRequest refused, once each) -> cancel: over
-//                                                             -> authenticating -> admitted
+//   startup (SSLRequest and GSSENCRequest answered, once each) -> cancel: over
+//                                                              -> authenticating -> admitted
+//   startup -> start_tls -> secured: startup again
 //   any of them -> refused
 //
 // Not thread-safe; lives only as long as the log-in.
 
 #include "auth/client_auth.hpp"
+#include "net/tls_session.hpp"
 #include "pool/parameters.hpp"
 #include "protocol/startup.hpp"
 #include "session/runtime.hpp"
@@ -31,16 +33,24 @@ struct connection_facts {
     std::string shown;      ///< address and port; only with application_name_add_host
 };
 
+/// What TLS has brought to light about a client.
+struct tls_facts {
+    bool certified = false;  ///< it has shown a certificate that we believe
+    net::tls_identity peer;  ///< whom that was issued to
+    std::string end_point;   ///< of our certificate, for log-ins that are bound to it
+};
+
 /// Values that the client's startup packet asks for, by index of the parameter store.
 using wanted_parameters = std::vector<std::pair<std::size_t, std::string>>;
 
 class client_login {
 public:
     enum class outcome : std::uint8_t {
-        wait,      ///< send what is in `out` (it may be nothing) and feed what comes
-        cancel,    ///< a cancel request: cancel_key()
-        admitted,  ///< authenticated: user(), database() and the rest are known
-        refused,   ///< send what is in `out` (an ErrorResponse, or nothing) and close
+        wait,       ///< send what is in `out` (it may be nothing) and feed what comes
+        start_tls,  ///< send what is in `out`, then the handshake begins: see starts_directly()
+        cancel,     ///< a cancel request: cancel_key()
+        admitted,   ///< authenticated: user(), database() and the rest are known
+        refused,    ///< send what is in `out` (an ErrorResponse, or nothing) and close
     };
 
     /// The parameters and verifiers must outlive this object. The settings are those of its
@@ -56,6 +66,18 @@ public:
     enum class room : std::uint8_t { free, full };
 
     outcome feed(std::string_view bytes, room now, std::string& out);
+
+    /// After start_tls: the handshake has begun without an SSLRequest, and take_rest() is its first
+    /// part.
+    bool starts_directly() const noexcept { return direct_; }
+
+    /// The context for the handshake.
+    const net::tls_context_ptr& tls() const noexcept { return settings_->client_tls; }
+
+    /// The handshake is over. What is fed from now on has come through TLS.
+    void secured(tls_facts found);
+
+    bool over_tls() const noexcept { return tls_.has_value(); }
 
     /// Bytes that came behind the last message of the log-in: the client did not wait.
     std::string take_rest() { return std::move(received_); }
@@ -80,12 +102,14 @@ private:
     enum class stage : std::uint8_t { startup, authenticating, over };
 
     outcome on_startup(std::string& out);
+    outcome on_tls_hello();
     outcome on_encryption_request(protocol::startup_packet::kind what, std::string& out);
     outcome on_parameters(const protocol::startup_packet& packet, std::string& out);
     bool on_parameter(std::string_view name, std::string_view value, std::string& out);
     bool on_options(std::string_view value, std::string& out);
     outcome authenticate(std::string& out);
     std::optional<auth::auth_method> method(std::string& out);
+    bool identity_proved(auth::auth_method method) const;
     outcome on_password(std::string& out);
     outcome step(auth::client_auth::step result, std::string& out);
     outcome refuse(errc code, std::string_view addition, std::string& out);
@@ -95,10 +119,12 @@ private:
     const pool::parameter_store& parameters_;
     auth::scram_verifier_cache& verifiers_;
     connection_facts facts_;
+    std::optional<tls_facts> tls_;
     stage stage_ = stage::startup;
     room room_ = room::free;
     bool tls_asked_ = false;
     bool gss_asked_ = false;
+    bool direct_ = false;
     bool console_ = false;
     std::string received_;
     std::string user_;

@@ -7,6 +7,8 @@
 #include "auth/stored_secret.hpp"
 #include "config/settings.hpp"
 #include "config/userlist.hpp"
+#include "net/tls_context.hpp"
+#include "pool/server_tls.hpp"
 
 #include <memory>
 
@@ -16,6 +18,9 @@ struct runtime {
     std::shared_ptr<const config::configuration> configuration;
     std::shared_ptr<const config::user_list> users;  // never null
     std::shared_ptr<const auth::hba_rules> hba;      // null unless auth_type = hba
+
+    net::tls_context_ptr client_tls;                     // null: clients are served in clear
+    std::shared_ptr<const pool::server_tls> server_tls;  // null: so are we by servers
 
     /// The kind of secret that most users have: what a user that does not exist seems to have.
     auth::secret_kind unknown_as = auth::secret_kind::scram;

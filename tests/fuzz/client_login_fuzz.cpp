@@ -5,6 +5,7 @@
 
 #include "protocol/message.hpp"
 #include "session/client_login.hpp"
+#include "support/certificates.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,14 @@ constexpr std::uint8_t method_mask = 3;
 constexpr std::uint8_t full_bit = 4;
 constexpr std::uint8_t own_user_bit = 8;
 constexpr std::uint8_t ignoring_bit = 16;
+constexpr std::uint8_t tls_bit = 32;
+
+net::tls_context_ptr context() {
+    static test::authority signer;
+    static const auto made =
+        *net::tls_context::for_clients(test::serving(signer.issue("localhost")), test::tls_names);
+    return made;
+}
 
 session::runtime_ptr settings(std::uint8_t choice) {
     constexpr config::auth_type methods[] = {
@@ -44,6 +53,7 @@ session::runtime_ptr settings(std::uint8_t choice) {
         all.global.application_name_add_host = true;
     }
     session::runtime made;
+    made.client_tls = (choice & tls_bit) != 0 ? context() : nullptr;
     made.configuration = std::make_shared<const config::configuration>(std::move(all));
     made.users = std::make_shared<const config::user_list>(
         *config::parse_user_list("\"u\" \"pw\"\n\"pgweir\" \"pw\"\n", "users")
@@ -51,9 +61,9 @@ session::runtime_ptr settings(std::uint8_t choice) {
     return std::make_shared<const session::runtime>(std::move(made));
 }
 
-/// What a client is sent: single bytes 'N', then messages that end where their length says.
+/// What a client is sent: single bytes 'N' and 'S', then messages that end where their length says.
 void check_sent(std::string_view sent) {
-    while (!sent.empty() && sent[0] == 'N') {
+    while (!sent.empty() && (sent[0] == 'N' || sent[0] == 'S')) {
         sent.remove_prefix(1);
     }
     while (!sent.empty()) {
@@ -80,6 +90,9 @@ struct end {
 };
 
 void check_end(const client_login& login, const end& is, std::uint8_t choice, bool error_sent) {
+    if (is.what == outcome::start_tls) {
+        require((choice & tls_bit) != 0 && !login.over_tls() && login.starts_directly());
+    }
     if (is.what == outcome::refused) {
         return;
     }
@@ -110,6 +123,12 @@ end run(std::string_view bytes, std::uint8_t choice, std::size_t piece) {
         const std::string_view part = bytes.substr(0, piece == 0 ? bytes.size() : piece);
         bytes.remove_prefix(part.size());
         is.what = login.feed(part, room, sent);
+        if (is.what == outcome::start_tls && !login.starts_directly()) {
+            // What comes from now on comes through TLS.
+            require(sent.ends_with('S') && login.take_rest().empty());
+            login.secured({});
+            is.what = outcome::wait;
+        }
     }
     check_sent(sent);
     check_end(login, is, choice, sent.find('E') == 0);

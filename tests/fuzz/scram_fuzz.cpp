@@ -55,15 +55,22 @@ void stored_secret(std::string_view text) {
 }
 
 /// Nobody gets in whose proof is not that of the secret, and at a mock nobody at all.
-void hostile_client(const std::vector<std::string_view>& messages, scram_server::mode how) {
+void hostile_client(
+    const std::vector<std::string_view>& messages,
+    scram_server::mode how,
+    const channel_binding& channel = {}
+) {
     const scram_secret stored = make_scram_secret("pencil", iterations, salt);
     scram_server server(stored, how, "server");
+    server.bind(channel);
     bool failed = false;
     for (std::size_t i = 0; i < messages.size(); i++) {
         if (i == 0) {
             const auto reply = server.first(messages[i]);
             failed = !reply;
             require(!reply || reply->starts_with("r="));
+            const bool bound = channel.how == channel_binding::use::chosen;
+            require(!reply || messages[i].starts_with("p=") == bound);
             continue;
         }
         const auto done = server.finish(messages[i]);
@@ -98,7 +105,9 @@ void hostile_server(const std::vector<std::string_view>& messages) {
 }
 
 /// A refused client stays refused, and gets nothing to read.
-void client_log_in(const std::vector<std::string_view>& messages, auth_method method) {
+void client_log_in(
+    const std::vector<std::string_view>& messages, auth_method method, std::string end_point = ""
+) {
     static scram_verifier_cache verifiers("process key");
     const secret known("pencil");
     client_auth_request request;
@@ -107,6 +116,7 @@ void client_log_in(const std::vector<std::string_view>& messages, auth_method me
     request.stored = messages[0].empty() ? nullptr : &known;
     request.verifiers = &verifiers;
     request.scram_iterations = iterations;
+    request.end_point = std::move(end_point);
     client_auth auth(request);
     std::string out;
     require(auth.start(out) == client_auth::step::send_and_wait);
@@ -123,9 +133,10 @@ void client_log_in(const std::vector<std::string_view>& messages, auth_method me
 }
 
 /// Once SASL has begun, the server's word is taken only after its signature.
-void server_log_in(const std::vector<std::string_view>& messages) {
+void server_log_in(const std::vector<std::string_view>& messages, std::string end_point = "") {
     server_credentials known{"user", secret(), derive_scram_keys("pencil", salt, iterations)};
     server_auth auth(known, nullptr, "client");
+    auth.set_end_point(std::move(end_point));
     bool sasl = false;
     bool over = false;
     int signatures = 0;
@@ -160,6 +171,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 'c':
             hostile_client(messages, scram_server::mode::real);
             break;
+        case 'b':
+            hostile_client(
+                messages, scram_server::mode::real, {channel_binding::use::chosen, "end point"}
+            );
+            break;
+        case 'o':
+            hostile_client(
+                messages, scram_server::mode::real, {channel_binding::use::possible, "end point"}
+            );
+            break;
         case 'm':
             hostile_client(messages, scram_server::mode::mock);
             break;
@@ -168,6 +189,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         case 'S':
             client_log_in(messages, auth_method::scram);
+            break;
+        case 'T':
+            client_log_in(messages, auth_method::scram, "end point");
+            break;
+        case 'K':
+            server_log_in(messages, "end point");
             break;
         case '5':
             client_log_in(messages, auth_method::md5);

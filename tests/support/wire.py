@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import os
 import socket
+import ssl
 import struct
 import time
 
@@ -331,7 +332,7 @@ class Wire:
     def send(self, data):
         try:
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
             raise ConnectionClosed(str(error)) from error
 
     def send_split(self, data, size=1):
@@ -342,11 +343,31 @@ class Wire:
     def _fill(self):
         try:
             data = self.socket.recv(262144)
-        except (ConnectionResetError, BrokenPipeError) as error:
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLError) as error:
             raise ConnectionClosed(str(error)) from error
         if not data:
             raise ConnectionClosed("end of stream")
         self.buffer += data
+
+    # TLS.
+
+    def handshake(self, context, session=None):
+        """Goes on with TLS. Raises ssl.SSLError, or ConnectionClosed, if nothing comes of it."""
+        try:
+            self.socket = context.wrap_socket(
+                self.socket, server_hostname="localhost", session=session
+            )
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError) as error:
+            raise ConnectionClosed(str(error)) from error
+        return self
+
+    def secure(self, context, session=None):
+        """Asks for TLS in clear, as most clients do."""
+        self.send(SSL_REQUEST)
+        answer = self.read_bytes(1)
+        assert answer == b"S", f"TLS is declined: {answer!r}"
+        assert not self.buffer, "the server has sent more than its answer"
+        return self.handshake(context, session)
 
     def read_bytes(self, count):
         while len(self.buffer) < count:

@@ -246,12 +246,68 @@ TEST(ScramServerTest, RefusesMalformedFirstMessages) {
 TEST(ScramServerTest, SaysWhyAFirstMessageIsRefused) {
     EXPECT_EQ(
         quick_server().first("p=tls-server-end-point,,n=,r=nonce").error().message,
-        "the client asks for channel binding, which is not supported"
+        "the client asks for channel binding, but not by its mechanism"
     );
     EXPECT_EQ(
         quick_server().first("n,a=root,n=,r=nonce").error().message,
         "the client asks for an authorization identity, which is not supported"
     );
+}
+
+using use = channel_binding::use;
+
+scram_server bound_server(use how, std::string data = "end point") {
+    scram_server server = quick_server();
+    server.bind({how, std::move(data)});
+    return server;
+}
+
+TEST(ScramBindingTest, FlagHasToFitWhatWasOfferedAndChosen) {
+    const std::string bound = "p=tls-server-end-point,,n=,r=nonce";
+    EXPECT_TRUE(bound_server(use::chosen).first(bound));
+    EXPECT_FALSE(bound_server(use::possible).first(bound));
+    EXPECT_FALSE(bound_server(use::impossible).first(bound));
+    EXPECT_FALSE(bound_server(use::chosen).first("p=tls-unique,,n=,r=nonce"));
+    EXPECT_FALSE(bound_server(use::chosen).first("p=tls-server-end-point,a=x,n=,r=nonce"));
+    EXPECT_TRUE(bound_server(use::possible).first("n,,n=,r=nonce"));
+    EXPECT_TRUE(bound_server(use::impossible).first("y,,n=,r=nonce"));
+    EXPECT_FALSE(bound_server(use::chosen).first("n,,n=,r=nonce"));
+    EXPECT_FALSE(bound_server(use::chosen).first("y,,n=,r=nonce"));
+    EXPECT_NE(
+        bound_server(use::possible).first("y,,n=,r=nonce").error().message.find("taken the offer"),
+        std::string::npos
+    );
+}
+
+/// Whether a client that sees this end point gets in.
+bool logs_in_bound(use how, const std::string& seen) {
+    scram_client client(secret("pencil"), "user", nullptr, "nonce");
+    client.bind({how, seen});
+    scram_server server = bound_server(how);
+    const auto challenge = server.first(*client.first());
+    if (!challenge) {
+        return false;
+    }
+    const auto done = server.finish(*client.next(*challenge));
+    return done && client.verify(done->server_final);
+}
+
+TEST(ScramBindingTest, BothHaveToSeeTheSameCertificate) {
+    EXPECT_TRUE(logs_in_bound(use::chosen, "end point"));
+    EXPECT_FALSE(logs_in_bound(use::chosen, "another"));
+    EXPECT_FALSE(logs_in_bound(use::chosen, ""));
+    EXPECT_FALSE(logs_in_bound(use::possible, "end point")) << "the offer was taken away";
+}
+
+TEST(ScramBindingTest, ClientSaysWhatItCouldHaveDone) {
+    for (const auto& [how, begins] :
+         {std::pair(use::impossible, "n,,"),
+          std::pair(use::possible, "y,,"),
+          std::pair(use::chosen, "p=tls-server-end-point,,")}) {
+        scram_client client(secret("pencil"), "user", nullptr, "nonce");
+        client.bind({how, "end point"});
+        EXPECT_EQ(*client.first(), begins + std::string("n=,r=nonce"));
+    }
 }
 
 TEST(ScramServerTest, TakesFirstMessagesWithExtensionsAndNames) {

@@ -104,6 +104,29 @@ TEST(ServerAuthTest, AnswersMd5FromPasswordAndSecret) {
     }
 }
 
+/// The mechanism that a log-in over TLS chooses of what a server offers.
+std::string chosen_of(const std::vector<std::string>& offered, std::string& first) {
+    server_auth auth(credentials("geheim"), nullptr, "nonce");
+    auth.set_end_point("end point");
+    request message;
+    message.what = kind::sasl;
+    message.mechanisms.assign(offered.begin(), offered.end());
+    std::string out;
+    EXPECT_EQ(auth.on_request(message, out), step::send_and_wait);
+    const std::string body = body_of(out);
+    const auto initial = protocol::read_sasl_initial(body);
+    first = initial->data;
+    return std::string(initial->mechanism);
+}
+
+TEST(ServerAuthTest, BindsTheLogInToTlsIfTheServerOffersThat) {
+    std::string first;
+    EXPECT_EQ(chosen_of({"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}, first), "SCRAM-SHA-256-PLUS");
+    EXPECT_EQ(first, "p=tls-server-end-point,,n=,r=nonce");
+    EXPECT_EQ(chosen_of({"SCRAM-SHA-256"}, first), "SCRAM-SHA-256");
+    EXPECT_EQ(first, "y,,n=,r=nonce");
+}
+
 TEST(ServerAuthTest, LogsInWithScram) {
     exchange with(credentials("geheim"));
     const auto proof = with.prove(with.begin());

@@ -126,23 +126,25 @@ TEST(LoadTest, BadValuesSayWhatWasExpected) {
     EXPECT_THAT(refusal_of_setting("stats_period = 0"), HasSubstr("whole number"));
 }
 
-TEST(LoadTest, WhatNeedsTlsIsRefusedAndNotIgnored) {
-    for (const std::string side : {"client", "server"}) {
-        for (const std::string mode : {"require", "verify-ca", "verify-full"}) {
-            EXPECT_THAT(
-                refusal_of_setting(side + "_tls_sslmode = " + mode),
-                HasSubstr("TLS, which is not built")
-            );
-        }
-    }
-    for (const std::string mode : {"disable", "allow", "prefer"}) {
-        const auto all = good("[pgbouncer]\nserver_tls_sslmode = " + mode + "\n");
+TEST(LoadTest, TlsModesAreTakenForBothSidesAndForEachDatabase) {
+    for (const std::string mode :
+         {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}) {
+        const auto all = good(
+            "[databases]\ndb = sslmode=" + mode + " sslrootcert=/ca sslcert=/c sslkey=/k\n" +
+            "[pgbouncer]\nclient_tls_sslmode = " + mode + "\nserver_tls_sslmode = " + mode + "\n"
+        );
         EXPECT_THAT(warnings_of(*all), IsEmpty());
+        EXPECT_EQ(name_of(all->global.client_tls_sslmode), mode);
+        EXPECT_EQ(name_of(all->global.server_tls_sslmode), mode);
+        const database& db = all->databases.at("db");
+        EXPECT_EQ(name_of(*db.sslmode), mode);
+        EXPECT_EQ(db.sslrootcert + db.sslcert + db.sslkey, "/ca/c/k");
     }
+    EXPECT_THAT(refusal_of_setting("client_tls_sslmode = on"), HasSubstr("verify-full"));
 }
 
 TEST(LoadTest, MethodsThatAreNotBuiltAreRefused) {
-    for (const std::string method : {"cert", "ldap", "pam"}) {
+    for (const std::string method : {"ldap", "pam"}) {
         EXPECT_THAT(refusal_of_setting("auth_type = " + method), HasSubstr("not built yet"));
     }
 }
@@ -150,20 +152,20 @@ TEST(LoadTest, MethodsThatAreNotBuiltAreRefused) {
 TEST(LoadTest, WhatIsNotBuiltGetsOneWarningWhenItIsSet) {
     const auto all = good(
         "[pgbouncer]\n"
-        "client_tls_key_file = /key\n"
+        "resolv_conf = /file\n"
         "peer_id = 1\n"
         "server_fast_close = 0\n"
         "job_name = one\n"
         "job_name = two\n"
-        "client_tls_sslmode = prefer\n"
+        "dns_nxdomain_ttl = 1\n"
     );
     EXPECT_THAT(
         warnings_of(*all),
         ElementsAre(
-            "a.ini:2: client_tls_key_file is not supported yet and is ignored",
+            "a.ini:2: resolv_conf is not supported yet and is ignored",
             "a.ini:3: peer_id is not supported yet and is ignored",
             "a.ini:6: job_name is not supported yet and is ignored",
-            "a.ini:7: client_tls_sslmode is not supported yet and is ignored"
+            "a.ini:7: dns_nxdomain_ttl is not supported yet and is ignored"
         )
     );
 }

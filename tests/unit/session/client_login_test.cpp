@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 namespace pgweir::session {
 namespace {
@@ -21,6 +23,18 @@ protected:
     void use(std::string pgbouncer, connection_facts facts = {}, std::string_view hba = "") {
         login.emplace(
             session::test::settings(std::move(pgbouncer), hba), store, verifiers, std::move(facts)
+        );
+        out.clear();
+    }
+
+    /// The same with TLS for those who ask for it.
+    void use_tls(std::string pgbouncer, connection_facts facts = {}, std::string_view hba = "") {
+        static const test_tls tls;
+        login.emplace(
+            session::test::settings(std::move(pgbouncer), hba, tls.context),
+            store,
+            verifiers,
+            std::move(facts)
         );
         out.clear();
     }
@@ -139,10 +153,12 @@ TEST_F(ClientLoginTest, SecondGssencRequestIsRefused) {
 }
 
 TEST_F(ClientLoginTest, WordsBehindAnEncryptionRequestAreNotTaken) {
-    for (const std::string& ask : {ssl_request(), gssenc_request()}) {
+    for (const auto& [ask, code] :
+         {std::pair(ssl_request(), errc::data_before_tls),
+          std::pair(gssenc_request(), errc::data_before_gssenc)}) {
         use("auth_type = trust\n");
         EXPECT_EQ(feed(ask + startup(as_u)), outcome::refused);
-        EXPECT_EQ(error_text(), text_of(errc::data_before_tls).message);
+        EXPECT_EQ(error_text(), text_of(code).message);
         EXPECT_NE(out[0], 'N');
     }
 }
@@ -151,6 +167,114 @@ TEST_F(ClientLoginTest, TlsHandshakeGetsNoAnswer) {
     EXPECT_EQ(feed("\x16\x03\x01"), outcome::refused);
     EXPECT_EQ(out, "");
     EXPECT_FALSE(login->reason().empty());
+}
+
+// TLS
+
+TEST_F(ClientLoginTest, TlsBeginsWhenItIsAskedFor) {
+    use_tls("auth_type = trust\n");
+    EXPECT_EQ(feed(ssl_request()), outcome::start_tls);
+    EXPECT_EQ(out, "S");
+    EXPECT_FALSE(login->starts_directly());
+    login->secured({});
+    EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+    EXPECT_TRUE(login->over_tls());
+}
+
+TEST_F(ClientLoginTest, TlsBeginsWithAHandshakeAtOnce) {
+    use_tls("auth_type = trust\n");
+    EXPECT_EQ(feed("\x16\x03\x01..."), outcome::start_tls);
+    EXPECT_EQ(out, "");
+    EXPECT_TRUE(login->starts_directly());
+    EXPECT_EQ(login->take_rest(), "\x16\x03\x01...");
+    login->secured({});
+    EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+}
+
+TEST_F(ClientLoginTest, HandshakeBehindADeclinedRequestIsNone) {
+    use_tls("auth_type = trust\n");
+    EXPECT_EQ(feed(gssenc_request()), outcome::wait);
+    EXPECT_EQ(feed("\x16\x03\x01"), outcome::refused);
+}
+
+TEST_F(ClientLoginTest, WordsBehindASslRequestAreNotTakenForTls) {
+    use_tls("auth_type = trust\n");
+    EXPECT_EQ(feed(ssl_request() + startup(as_u)), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::data_before_tls).message);
+}
+
+TEST_F(ClientLoginTest, TlsInsideOfTlsIsRefused) {
+    for (const std::string& again :
+         {ssl_request(), gssenc_request(), std::string("\x16\x03\x01")}) {
+        use_tls("auth_type = trust\n");
+        feed(ssl_request());
+        login->secured({});
+        EXPECT_EQ(feed(again), outcome::refused);
+        EXPECT_NE(out.substr(0, 1), "S");
+    }
+}
+
+TEST_F(ClientLoginTest, UnixSocketsNeedNoTls) {
+    connection_facts local;
+    local.local = true;
+    use_tls("auth_type = trust\nclient_tls_sslmode = require\n", local);
+    EXPECT_EQ(feed(ssl_request()), outcome::wait);
+    EXPECT_EQ(out, "N");
+    EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+    use_tls("auth_type = trust\n", local);
+    EXPECT_EQ(feed("\x16\x03\x01"), outcome::refused);
+}
+
+TEST_F(ClientLoginTest, TlsMayBeDemanded) {
+    use_tls("auth_type = trust\nclient_tls_sslmode = require\n");
+    EXPECT_EQ(feed(startup(as_u)), outcome::refused);
+    EXPECT_EQ(error_text(), "SSL required");
+    use_tls("auth_type = trust\nclient_tls_sslmode = require\n");
+    std::string bytes;
+    protocol::put_cancel_request(bytes, 7, -2);
+    EXPECT_EQ(feed(bytes), outcome::cancel) << "libpq sends these in clear";
+}
+
+TEST_F(ClientLoginTest, CertificateHasToNameTheUser) {
+    const std::string cert = "auth_type = cert\nclient_tls_sslmode = verify-full\n";
+    for (const auto& [certified, name, good] :
+         {std::tuple(true, "u", true),
+          std::tuple(true, "pgweir", false),
+          std::tuple(false, "u", false)}) {
+        use_tls(cert);
+        feed(ssl_request());
+        login->secured({certified, {name, {}}, ""});
+        EXPECT_EQ(feed(startup(as_u)), good ? outcome::admitted : outcome::refused);
+        EXPECT_TRUE(good || error_text() == "certificate authentication failed");
+    }
+    connection_facts own;
+    own.local = own.own_user = true;
+    use_tls(cert, own);
+    EXPECT_EQ(feed(startup(as_u)), outcome::refused) << "there is no certificate";
+}
+
+TEST_F(ClientLoginTest, RulesSeeTls) {
+    constexpr std::string_view rules = "hostssl all u all trust\nhostnossl all u all reject\n";
+    connection_facts facts;
+    facts.ip = std::string("\x7f\0\0\1", 4);
+    use_tls("auth_type = hba\n", facts, rules);
+    EXPECT_EQ(feed(startup(as_u)), outcome::refused);
+    use_tls("auth_type = hba\n", facts, rules);
+    feed(ssl_request());
+    login->secured({});
+    EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+}
+
+TEST_F(ClientLoginTest, ScramIsOfferedWithChannelBindingOverTlsOnly) {
+    const auto offers_plus = [&] { return out.find("SCRAM-SHA-256-PLUS") != std::string::npos; };
+    use_tls("auth_type = scram-sha-256\n");
+    feed(startup(as_u));
+    EXPECT_FALSE(offers_plus());
+    use_tls("auth_type = scram-sha-256\n");
+    feed(ssl_request());
+    login->secured({false, {}, "end point"});
+    feed(startup(as_u));
+    EXPECT_TRUE(offers_plus());
 }
 
 // What is no startup packet

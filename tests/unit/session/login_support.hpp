@@ -5,6 +5,7 @@
 #include "protocol/message.hpp"
 #include "protocol/startup.hpp"
 #include "session/client_login.hpp"
+#include "support/certificates.hpp"
 #include "unit/config/support.hpp"
 
 #include <gtest/gtest.h>
@@ -48,9 +49,20 @@ inline std::string password(std::string_view text) {
     return out;
 }
 
+/// A context with a certificate.
+struct test_tls {
+    pgweir::test::authority signer;
+    net::tls_context_ptr context = *net::tls_context::for_clients(
+        pgweir::test::serving(signer.issue("localhost")), pgweir::test::tls_names
+    );
+};
+
 /// The settings of a pooler whose users are "u" (password "pw") and "pgweir".
-inline runtime_ptr settings(std::string pgbouncer, std::string_view hba = "") {
+inline runtime_ptr settings(
+    std::string pgbouncer, std::string_view hba = "", net::tls_context_ptr tls = nullptr
+) {
     runtime made;
+    made.client_tls = std::move(tls);
     made.configuration = config::test::good("[databases]\ndb =\n[pgbouncer]\n" + pgbouncer);
     made.users = std::make_shared<const config::user_list>(
         *config::parse_user_list("\"u\" \"pw\"\n\"pgweir\" \"pw\"\n", "users")
