@@ -12,7 +12,7 @@ target_compile_definitions(pgweir_options INTERFACE
 target_link_libraries(pgweir_options INTERFACE Threads::Threads)
 
 if(PGWEIR_SANITIZE)
-    add_compile_options(-fsanitize=${PGWEIR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+    add_compile_options(-fsanitize=${PGWEIR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
     add_link_options(-fsanitize=${PGWEIR_SANITIZE})
     if(PGWEIR_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
         add_compile_options(-Wno-tsan) # Asio's fences

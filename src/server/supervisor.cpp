@@ -234,6 +234,17 @@ void supervisor::stop_listening() {
 
 // Running and ending.
 
+namespace {
+
+/// A signal that comes while everything is taken down must not kill: nobody listens to it any more.
+void hold_signals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
 void supervisor::run() {
     stats_due_ = net::loop::now() + runtime_->configuration->global.stats_period;
     watch_signals();
@@ -254,6 +265,7 @@ void supervisor::run() {
     for (auto& w : workers_) {
         w->join();
     }
+    hold_signals();
     log::info("pgweir has ended");
 }
 

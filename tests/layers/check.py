@@ -8,7 +8,8 @@ usage: check.py [project]
   included with quotes and with their folder.
 - Asio is seen, directly or through other headers, only by the files of tests/layers/asio_files.txt, and
   each pattern there matches a file that does see it.
-- Each header has `#pragma once` and opens with a comment.
+- Each header has `#pragma once` and opens with a comment. Its .cpp includes it first, so that the build itself
+  shows that the header compiles alone; those without a .cpp are compiled by the test headers_compile_alone.
 Prints one line for each violation, `file:line: what`, and exits with 1 if there is any.
 """
 import fnmatch
@@ -99,6 +100,14 @@ class Project:
                 self.violation(path, 1, "no #pragma once")
             if not re.match(r"(#pragma once\s+)?//", text):
                 self.violation(path, 1, "a header opens with a comment: what it owns, thread, lifetimes, errors")
+            self.check_included_first(path)
+
+    def check_included_first(self, header):
+        implementation = header.with_suffix(".cpp")
+        if implementation.exists():
+            line, _, name = next(includes(implementation), (1, "", ""))
+            if self.src / name != header:
+                self.violation(implementation, line, f"does not include {header.name} first")
 
     def sees_asio(self):
         """Path of each file of src/ that reaches Asio -> the include that leads there: (line, name)."""

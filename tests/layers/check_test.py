@@ -78,6 +78,12 @@ class CheckTest(unittest.TestCase):
         self.write("src/base/bare.hpp", "#pragma once\nint f();\n")
         self.expect_violation("src/base/bare.hpp:1: a header opens with a comment")
 
+    def test_header_that_its_implementation_does_not_include_first(self):
+        self.write("src/protocol/frame.cpp", '#include <string>\n#include "protocol/frame.hpp"\n')
+        self.expect_violation("src/protocol/frame.cpp:1: does not include frame.hpp first")
+        self.write("src/protocol/frame.cpp", '#include "protocol/frame.hpp"\n#include <string>\n')
+        self.assertEqual(self.check()[0], 0)
+
     def test_unit_test_of_a_layer_that_uses_one_below(self):
         self.write("tests/unit/base/error_test.cpp", '#include "session/state.hpp"\n')
         self.expect_violation("tests/unit/base/error_test.cpp:1: ")

@@ -196,7 +196,7 @@ class Pooler:
         self.expect_exit = True
         self.signal(signal.SIGTERM)
         try:
-            self.process.wait(0.3)
+            self.process.wait(seconds(0.1))
         except subprocess.TimeoutExpired:
             # Another signal than the first: two of a kind may count as one, if the first has not been seen yet.
             self.signal(signal.SIGQUIT)
