@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <mutex>
 
@@ -38,6 +39,21 @@ auth::secret_kind most_common(const config::user_list& users) {
 
 bool asks_for_users(config::auth_type type) {
     return type != config::auth_type::any && type != config::auth_type::pam;
+}
+
+/// Servers that are not secured any more as the settings say are replaced when they are free.
+void reconnect_changed_tls(
+    const session::runtime& before,
+    const session::runtime& now,
+    pool::pool_core& core,
+    pool::actions& out
+) {
+    for (const auto& [name, db] : core.databases()) {
+        const auto was = before.server_tls->terms_of(before.configuration->global, db->settings);
+        if (was != now.server_tls->terms_of(now.configuration->global, db->settings)) {
+            core.reconnect(db.get(), out);
+        }
+    }
 }
 
 }  // namespace
@@ -510,25 +526,20 @@ void supervisor::use(session::runtime_ptr settings) {
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
             core.configure(runtime_->configuration, out);
-            reconnect_changed_tls(*before, core, out);
+            reconnect_changed_tls(*before, *runtime_, core, out);
         }
     );
+    // And those that a worker has opened meanwhile, by the settings that it had.
+    const auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
     for (auto& w : workers_) {
-        w->post([&w = *w, settings = runtime_] { w.apply(settings); });
-    }
-}
-
-/// Servers that are not secured any more as the settings say are replaced when they are free.
-void supervisor::reconnect_changed_tls(
-    const session::runtime& before, pool::pool_core& core, pool::actions& out
-) {
-    for (const auto& [name, db] : core.databases()) {
-        const auto was = before.server_tls->terms_of(before.configuration->global, db->settings);
-        const auto is =
-            runtime_->server_tls->terms_of(runtime_->configuration->global, db->settings);
-        if (was != is) {
-            core.reconnect(db.get(), out);
-        }
+        w->post([this, left, before, &w = *w, now = runtime_] {
+            w.apply(now);
+            if (--*left == 0) {
+                shared_.pools.run(w.id(), [&](pool::pool_core& core, pool::actions& out) {
+                    reconnect_changed_tls(*before, *now, core, out);
+                });
+            }
+        });
     }
 }
 

@@ -96,9 +96,6 @@ private:
             change
     );
     void use(session::runtime_ptr settings);
-    void reconnect_changed_tls(
-        const session::runtime& before, pool::pool_core& core, pool::actions& out
-    );
     void stop_listening();
     void stop();
     void stop_worker_by_worker(int round);

@@ -12,7 +12,7 @@ import pytest
 from certificates import Authority, client_context
 from fake_postgres import FakePostgres, authentication
 from harness import PASS, check_error, closed_with, gate, is_closed, refused, works
-from pooler import ADMIN
+from pooler import ADMIN, WORKERS
 from postgres import unprivileged
 from wire import (
     GSSENC_REQUEST,
@@ -452,8 +452,15 @@ def test_bad_files_and_values_are_refused(tls_pooler, settings, said):
         assert said in pooler.log()
         assert client.ask("select 1") == "1"
     over_tls(pooler).close()
-    done = subprocess.run([pooler.process.args[0], pooler.file], capture_output=True, text=True,
-                          check=False, cwd=pooler.folder, timeout=30, **unprivileged())
+    done = subprocess.run(
+        [pooler.process.args[0], pooler.file],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=pooler.folder,
+        timeout=30,
+        **unprivileged(),
+    )
     assert done.returncode == 1
     assert said in done.stdout + done.stderr
 
@@ -656,6 +663,20 @@ def test_reload_of_server_tls_replaces_servers(tls_pooler, secured):
         assert client.ask("select pg_backend_pid()") == first
         pooler.reload(server_tls_protocols="tlsv1.2")
         assert server_side_tls(client) == "TLSv1.2"
+
+
+def test_server_takes_its_session_from_worker_to_worker(tls_pooler):
+    pooler = tls_pooler(default_pool_size=1)
+    clients = [pooler.client() for _ in range(6)]
+    first = clients[0].ask("select pg_backend_pid()")
+    for turn in range(20):
+        for client in clients:
+            assert client.ask("select pg_backend_pid()") == first
+            assert client.ask(f"select length('{'x' * 20000}') + {turn}") == str(20000 + turn)
+    if WORKERS > 1:
+        assert sum(int(row["migrations_in"]) for row in pooler.show("WORKERS")) > 0
+    for client in clients:
+        client.close()
 
 
 # SCRAM that is bound to the connection.
