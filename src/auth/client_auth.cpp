@@ -14,7 +14,10 @@ client_auth::client_auth(const client_auth_request& request)
       kind_(stored_.empty() ? request.unknown_as : classify(stored_.view())),
       verifiers_(request.verifiers),
       scram_iterations_(request.scram_iterations),
-      end_point_(request.end_point) {}
+      end_point_(request.end_point),
+      pam_service_(request.pam_service),
+      host_(request.host),
+      ldap_(request.ldap) {}
 
 client_auth::step client_auth::start(std::string& out) {
     switch (method_) {
@@ -25,8 +28,10 @@ client_auth::step client_auth::start(std::string& out) {
         case auth_method::cert:
             return user_exists_ && identity_proved_ ? accept() : refuse(errc::certificate_failed);
         case auth_method::peer:
-            return user_exists_ && identity_proved_ ? accept() : refuse(errc::hba_reject);
+            return user_exists_ && identity_proved_ ? accept() : refuse(errc::peer_failed);
         case auth_method::plain:
+        case auth_method::pam:
+        case auth_method::ldap:
             protocol::put_authentication_cleartext(out);
             state_ = state::plain;
             return step::send_and_wait;
@@ -35,8 +40,6 @@ client_auth::step client_auth::start(std::string& out) {
         case auth_method::scram:
             return start_sasl(out);
         case auth_method::reject:
-        case auth_method::ldap:
-        case auth_method::pam:
             return refuse(errc::hba_reject);
     }
     return refuse(errc::hba_reject);
@@ -53,6 +56,8 @@ client_auth::step client_auth::on_password_message(std::string_view body, std::s
         case state::sasl_proof:
             return on_proof(body, out);
         case state::idle:
+        case state::asking_plain:
+        case state::asking_secret:
         case state::over:
             break;
     }
@@ -76,6 +81,29 @@ client_auth::step client_auth::start_sasl(std::string& out) {
     return step::send_and_wait;
 }
 
+client_auth::step client_auth::ask(state during, slow_question question) {
+    state_ = during;
+    question_.emplace(std::move(question));
+    return step::ask;
+}
+
+slow_question client_auth::take_question() {
+    slow_question taken = *std::move(question_);
+    question_.reset();
+    return taken;
+}
+
+client_auth::step client_auth::on_answer(const slow_answer& answer, std::string& out) {
+    detail_ = answer.why;
+    if (answer.full) {
+        return refuse(errc::too_many_logins);
+    }
+    if (state_ == state::asking_secret && answer.verifier) {
+        return start_scram(*answer.verifier, sasl_first_, out);
+    }
+    return decide_plain(state_ == state::asking_plain && answer.fits);
+}
+
 client_auth::step client_auth::on_plain(std::string_view body) {
     const auto password = protocol::read_password(body);
     if (!password) {
@@ -84,29 +112,44 @@ client_auth::step client_auth::on_plain(std::string_view body) {
     if (password->empty()) {
         return refuse(errc::empty_password);
     }
-    if (!plain_password_fits(*password)) {
-        return refuse(errc::wrong_password);
-    }
     password_.emplace(*password);
-    return accept();
-}
-
-bool client_auth::plain_password_fits(std::string_view password) {
+    if (method_ == auth_method::pam) {
+        return ask(state::asking_plain, ask_pam{pam_service_, user_, *password_, host_});
+    }
+    if (method_ == auth_method::ldap) {
+        return ask(state::asking_plain, ask_ldap{ldap_, user_, *password_});
+    }
+    // A user without a secret has the work done for one that is never right.
     const bool known = !stored_.empty();
     switch (kind_) {
         case secret_kind::plain:
-            return equal_in_constant_time(password, known ? stored_.view() : password) && known;
+            return decide_plain(
+                equal_in_constant_time(*password, known ? stored_.view() : *password) && known
+            );
         case secret_kind::md5: {
-            const std::string hashed = md5_secret(user_, password);
-            return equal_in_constant_time(hashed, known ? stored_.view() : hashed) && known;
+            const std::string hashed = md5_secret(user_, *password);
+            return decide_plain(
+                equal_in_constant_time(hashed, known ? stored_.view() : hashed) && known
+            );
         }
-        case secret_kind::scram: {
-            const scram_secret stored = known ? *parse_scram_secret(stored_.view())
-                                              : verifiers_->mock(user_, scram_iterations_);
-            return password_matches(stored, password) && known;
-        }
+        case secret_kind::scram:
+            break;
     }
-    return false;
+    return ask(
+        state::asking_plain,
+        check_password{
+            known ? *parse_scram_secret(stored_.view())
+                  : verifiers_->mock(user_, scram_iterations_),
+            *password_}
+    );
+}
+
+client_auth::step client_auth::decide_plain(bool fits) {
+    if (method_ == auth_method::pam || method_ == auth_method::ldap) {
+        const errc refusal = method_ == auth_method::pam ? errc::pam_failed : errc::ldap_failed;
+        return fits ? accept() : refuse(refusal);
+    }
+    return fits && !stored_.empty() ? accept() : refuse(errc::wrong_password);
 }
 
 client_auth::step client_auth::on_md5(std::string_view body) {
@@ -128,25 +171,45 @@ client_auth::step client_auth::on_md5(std::string_view body) {
 
 client_auth::step client_auth::on_mechanism(std::string_view body, std::string& out) {
     const auto initial = protocol::read_sasl_initial(body);
-    const bool bound = initial && initial->mechanism == scram_plus_mechanism && !end_point_.empty();
-    if (!initial || (!bound && initial->mechanism != scram_mechanism)) {
+    bound_ = initial && initial->mechanism == scram_plus_mechanism && !end_point_.empty();
+    if (!initial || (!bound_ && initial->mechanism != scram_mechanism)) {
         return refuse(errc::malformed_message);
     }
-    // An md5 secret cannot be used for SCRAM, so its user is treated as one without a secret.
-    if (stored_.empty() || kind_ == secret_kind::md5) {
-        scram_.emplace(verifiers_->mock(user_, scram_iterations_), scram_server::mode::mock);
-    } else if (kind_ == secret_kind::scram) {
-        scram_.emplace(*parse_scram_secret(stored_.view()), scram_server::mode::real);
-    } else {
-        scram_.emplace(
-            verifiers_->verifier(user_, stored_, scram_iterations_), scram_server::mode::real
-        );
+    if (scram_mode() == scram_server::mode::real && kind_ == secret_kind::scram) {
+        return start_scram(*parse_scram_secret(stored_.view()), initial->data, out);
     }
+    if (kind_ != secret_kind::plain) {
+        return start_scram(verifiers_->mock(user_, scram_iterations_), initial->data, out);
+    }
+    // The secret is to be made of a plain password, or it must look so.
+    if (const auto made = verifiers_->find(user_, stored_, scram_iterations_); made) {
+        return start_scram(*made, initial->data, out);
+    }
+    if (stored_.empty() && verifiers_->knows_mock(user_)) {
+        return start_scram(verifiers_->mock(user_, scram_iterations_), initial->data, out);
+    }
+    sasl_first_ = initial->data;
+    return ask(
+        state::asking_secret, derive_verifier{verifiers_, user_, stored_, scram_iterations_}
+    );
+}
+
+/// Whether somebody can get in: not without a secret, nor with an md5 secret, which SCRAM cannot
+/// use.
+scram_server::mode client_auth::scram_mode() const noexcept {
+    const bool usable = !stored_.empty() && kind_ != secret_kind::md5;
+    return usable ? scram_server::mode::real : scram_server::mode::mock;
+}
+
+client_auth::step client_auth::start_scram(
+    scram_secret known, std::string_view client_first, std::string& out
+) {
+    scram_.emplace(std::move(known), scram_mode());
     if (!end_point_.empty()) {
         using use = channel_binding::use;
-        scram_->bind({bound ? use::chosen : use::possible, end_point_});
+        scram_->bind({bound_ ? use::chosen : use::possible, end_point_});
     }
-    const auto reply = scram_->first(initial->data);
+    const auto reply = scram_->first(client_first);
     if (!reply) {
         return refuse(errc::wrong_scram);
     }
@@ -175,6 +238,7 @@ client_auth::step client_auth::accept() noexcept {
 
 client_auth::step client_auth::refuse(errc code) noexcept {
     state_ = state::over;
+    password_.reset();
     why_ = code;
     return step::refused;
 }

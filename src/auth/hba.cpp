@@ -16,12 +16,19 @@ bool has(const std::vector<std::string>& sorted, std::string_view name) noexcept
     return std::binary_search(sorted.begin(), sorted.end(), name, std::less<>());
 }
 
-bool database_fits(const hba_names& databases, const hba_query& query) noexcept {
+bool name_fits(const hba_names& names, std::string_view name) {
+    return names.all || has(names.names, name) ||
+           std::any_of(names.patterns.begin(), names.patterns.end(), [&](const name_pattern& p) {
+               return p.fits(name);
+           });
+}
+
+bool database_fits(const hba_names& databases, const hba_query& query) {
     if (query.replication) {
         return databases.replication;
     }
-    return databases.all || (databases.same_user && query.database == query.user) ||
-           has(databases.names, query.database);
+    return (databases.same_user && query.database == query.user) ||
+           name_fits(databases, query.database);
 }
 
 bool transport_fits(hba_rule::transport over, const hba_query& query) noexcept {
@@ -72,7 +79,7 @@ bool hba_rules::address_fits(const hba_rule& rule, std::string_view address) con
     return false;
 }
 
-const hba_rule* hba_rules::match(const hba_query& query) const noexcept {
+const hba_rule* hba_rules::match(const hba_query& query) const {
     std::string_view address = query.address;
     if (address.size() == mapped_prefix.size() + ipv4_size && address.starts_with(mapped_prefix)) {
         address.remove_prefix(mapped_prefix.size());
@@ -81,8 +88,7 @@ const hba_rule* hba_rules::match(const hba_query& query) const noexcept {
         const bool fits =
             transport_fits(rule.over, query) &&
             (rule.over == hba_rule::transport::local || address_fits(rule, address)) &&
-            database_fits(rule.databases, query) &&
-            (rule.users.all || has(rule.users.names, query.user));
+            database_fits(rule.databases, query) && name_fits(rule.users, query.user);
         if (fits) {
             return &rule;
         }

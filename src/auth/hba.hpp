@@ -5,14 +5,17 @@
 //
 // A line that is not understood refuses the whole file, as in PostgreSQL, and the failure says
 // file:line and why: a rule that is left out could let somebody in. What PostgreSQL knows and a
-// pooler cannot decide (roles, regular expressions, host names) is refused in words of its own.
+// pooler cannot decide (roles, host names) is refused in words of its own.
 // Immutable once parsed, so any thread may match.
 
+#include "auth/ldap_options.hpp"
 #include "auth/method.hpp"
+#include "auth/name_pattern.hpp"
 #include "base/result.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +47,7 @@ struct hba_names {
     bool same_user = false;    // databases only
     bool replication = false;  // databases only
     std::vector<std::string> names;
+    std::vector<name_pattern> patterns;  // words that begin with a slash
 };
 
 struct hba_rule {
@@ -64,6 +68,9 @@ struct hba_rule {
     hba_network network;  // address_kind::network
     auth_method method = auth_method::reject;
     std::vector<std::pair<std::string, std::string>> options;  // behind the method, in order
+    std::string map;                                           // of the ident file; peer, cert
+    std::string pam_service;                                   // empty: the setting's
+    std::shared_ptr<const ldap_options> ldap;                  // never null for ldap
     int line = 0;                                              // where it begins
 };
 
@@ -83,7 +90,7 @@ public:
 
     /// The first rule that fits, or nullptr: then the client is refused. Valid as long as this
     /// object.
-    const hba_rule* match(const hba_query& query) const noexcept;
+    const hba_rule* match(const hba_query& query) const;
 
     const std::vector<hba_rule>& rules() const noexcept { return rules_; }
 

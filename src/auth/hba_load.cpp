@@ -1,4 +1,5 @@
 #include "auth/hba.hpp"
+#include "auth/ident_map.hpp"
 
 #include <fmt/format.h>
 
@@ -77,6 +78,11 @@ result<hba_rules> load_hba(const std::string& path) {
         return networks.error();
     }
     return hba_rules::parse(*text, path, &read_whole, *std::move(networks));
+}
+
+result<ident_map> load_ident(const std::string& path) {
+    const auto text = read_whole(path);
+    return text ? ident_map::parse(*text, path) : text.error();
 }
 
 }  // namespace pgweir::auth

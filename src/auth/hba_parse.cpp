@@ -1,4 +1,5 @@
 #include "auth/hba.hpp"
+#include "auth/hba_options.hpp"
 #include "auth/hba_tokens.hpp"
 
 #include <fmt/format.h>
@@ -247,12 +248,14 @@ private:
     }
 
     static why add_name(hba_names& names, const hba_word& word) {
-        if (!word.quoted && word.text.starts_with('/')) {
-            return fmt::format(
-                "\"{}\": regular expressions are not supported; a name that begins with a slash "
-                "is put in quotes",
-                word.text
-            );
+        if (word.text.starts_with('/')) {
+            // In quotes too, or it could hold no comma.
+            auto pattern = name_pattern::make(std::string_view(word.text).substr(1));
+            if (!pattern) {
+                return pattern.error().message;
+            }
+            names.patterns.push_back(*std::move(pattern));
+            return std::nullopt;
         }
         names.names.push_back(word.text);
         return std::nullopt;
@@ -344,7 +347,8 @@ private:
                 );
             }
         }
-        return std::nullopt;
+        const why problem = detail::apply_options(rule);
+        return problem ? refuse(*problem) : std::nullopt;
     }
 
     const hba_rules::include_reader& read_include_;

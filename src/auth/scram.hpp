@@ -26,6 +26,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pgweir::auth {
 
@@ -131,6 +132,7 @@ private:
 };
 
 class scram_client_cache;
+struct derive_keys;
 
 /// Logs in to a server.
 class scram_client {
@@ -152,6 +154,12 @@ public:
 
     /// client-first-message.
     result<std::string> first();
+
+    /// What must be derived before next(), if nothing has it at hand: next() would do it itself,
+    /// but takes its time.
+    std::optional<derive_keys> wanted_keys(std::string_view server_first) const;
+
+    void use_keys(scram_keys keys) { keys_ = std::move(keys); }
 
     /// Takes server-first-message, gives client-final-message.
     result<std::string> next(std::string_view server_first);

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -74,6 +75,11 @@ public:
         const std::string& user, const secret& password, std::string_view salt, int iterations
     );
 
+    /// The same if they are kept already, at next to no cost.
+    std::optional<scram_keys> find(
+        const std::string& user, const secret& password, std::string_view salt, int iterations
+    );
+
     std::size_t size() const;
 
 private:
@@ -96,13 +102,24 @@ public:
     explicit scram_verifier_cache(
         std::string process_key = random_bytes(32), std::size_t limit = 10'000
     )
-        : process_key_(std::move(process_key)), cache_(limit) {}
+        : process_key_(std::move(process_key)), cache_(limit), mocks_(limit) {}
 
     /// The secret of a plain password.
     scram_secret verifier(const std::string& user, const secret& password, int iterations);
 
+    /// The same if it is kept already, at next to no cost.
+    std::optional<scram_secret> find(
+        const std::string& user, const secret& password, int iterations
+    );
+
     /// The secret of a user that does not exist. Costs next to nothing and is not kept.
     scram_secret mock(std::string_view user, int iterations) const;
+
+    /// The same, with the work that a plain password's takes, once a name, as long as it is kept.
+    scram_secret slow_mock(const std::string& user, int iterations);
+
+    /// Whether that work has been done.
+    bool knows_mock(const std::string& user);
 
     std::size_t size() const;
 
@@ -112,9 +129,12 @@ private:
         scram_secret verifier;
     };
 
+    struct nothing {};
+
     const std::string process_key_;
     mutable std::mutex mutex_;
-    detail::user_cache<entry> cache_;  // under mutex_
+    detail::user_cache<entry> cache_;    // under mutex_
+    detail::user_cache<nothing> mocks_;  // under mutex_; apart, so that strangers push nobody out
 };
 
 }  // namespace pgweir::auth

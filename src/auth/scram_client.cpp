@@ -1,6 +1,7 @@
 #include "auth/scram.hpp"
 #include "auth/scram_cache.hpp"
 #include "auth/scram_message.hpp"
+#include "auth/slow_question.hpp"
 
 #include <fmt/format.h>
 
@@ -92,6 +93,15 @@ result<std::string> scram_client::first() {
     return result<std::string>(
         in_place_value, std::string(gs2_header(channel_.how)) + auth_message_
     );
+}
+
+std::optional<derive_keys> scram_client::wanted_keys(std::string_view server_first) const {
+    const auto message = read_server_first(server_first, nonce_);
+    if (keys_ || !message ||
+        (cache_ != nullptr && cache_->find(user_, password_, message->salt, message->iterations))) {
+        return std::nullopt;
+    }
+    return derive_keys{cache_, user_, password_, message->salt, message->iterations};
 }
 
 result<std::string> scram_client::next(std::string_view server_first) {

@@ -72,6 +72,7 @@ server_auth::step server_auth::on_ok() {
             state_ = state::over;
             return step::done;
         case state::sasl_first:
+        case state::asking:
         case state::sasl_final:
             return fail(
                 "server ended the SCRAM exchange without proving that it knows the user's secret: "
@@ -156,7 +157,31 @@ server_auth::step server_auth::on_sasl_continue(const request& message, std::str
     if (state_ != state::sasl_first) {
         return out_of_order();
     }
-    const auto reply = scram_->next(message.data);
+    if (auto wanted = scram_->wanted_keys(message.data)) {
+        server_first_ = message.data;
+        question_.emplace(*std::move(wanted));
+        state_ = state::asking;
+        return step::ask;
+    }
+    return answer_challenge(message.data, out);
+}
+
+slow_question server_auth::take_question() {
+    slow_question taken = *std::move(question_);
+    question_.reset();
+    return taken;
+}
+
+server_auth::step server_auth::on_answer(const slow_answer& answer, std::string& out) {
+    if (!answer.keys) {
+        return fail("too many log-ins wait for the keys of their passwords");
+    }
+    scram_->use_keys(*answer.keys);
+    return answer_challenge(server_first_, out);
+}
+
+server_auth::step server_auth::answer_challenge(std::string_view server_first, std::string& out) {
+    const auto reply = scram_->next(server_first);
     if (!reply) {
         return fail(reply.error().message);
     }

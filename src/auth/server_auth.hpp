@@ -9,6 +9,7 @@
 // with the object. Not thread-safe; one object is one log-in.
 
 #include "auth/scram.hpp"
+#include "auth/slow_question.hpp"
 #include "base/secret.hpp"
 #include "protocol/message.hpp"
 
@@ -29,6 +30,7 @@ public:
     enum class step : unsigned char {
         send_and_wait,  ///< send what is in `out` (it may be nothing) and hand in the next 'R'
                         ///< message
+        ask,            ///< have question() answered, and hand the answer in
         done,           ///< authenticated: parameters and ReadyForQuery follow
         failed,         ///< close the connection; see why()
     };
@@ -47,6 +49,15 @@ public:
     /// Takes an 'R' message of the server's.
     step on_request(const protocol::authentication_request& request, std::string& out);
 
+    /// What is to be answered. REQUIRES: the last step was ask, and it was not taken yet.
+    slow_question take_question();
+
+    /// False unless the last step was ask and nothing has failed since.
+    bool asking() const noexcept { return state_ == state::asking; }
+
+    /// REQUIRES: asking().
+    step on_answer(const slow_answer& answer, std::string& out);
+
     /// What failed, for the log and for the clients that wait, without any secret.
     const std::string& why() const noexcept { return why_; }
 
@@ -55,6 +66,7 @@ private:
         begun,          ///< nothing asked yet
         answered,       ///< password sent
         sasl_first,     ///< client-first-message sent
+        asking,         ///< for the keys of the password
         sasl_final,     ///< client-final-message sent
         sasl_verified,  ///< the server has proved itself
         over,
@@ -65,6 +77,7 @@ private:
     step on_md5(const protocol::authentication_request& request, std::string& out);
     step on_sasl(const protocol::authentication_request& request, std::string& out);
     step on_sasl_continue(const protocol::authentication_request& request, std::string& out);
+    step answer_challenge(std::string_view server_first, std::string& out);
     step on_sasl_final(const protocol::authentication_request& request);
     step out_of_order();
     step no_password();
@@ -76,6 +89,8 @@ private:
     std::string nonce_;
     std::string end_point_;
     std::optional<scram_client> scram_;
+    std::string server_first_;  // while its keys are asked for
+    std::optional<slow_question> question_;
     std::string why_;
     state state_ = state::begun;
 };

@@ -82,6 +82,14 @@ result<void> hosts(database& to, std::string_view text) {
     return {};
 }
 
+result<void> auth_database(database& to, std::string_view text) {
+    if (is_console_name(text)) {
+        return bad_value(text, "a database of PostgreSQL, not the console");
+    }
+    to.auth_dbname = text;
+    return {};
+}
+
 result<void> password(database& to, std::string_view text) {
     to.password = secret(text);
     return {};
@@ -113,9 +121,9 @@ result<void> peer_pool_size(peer& to, std::string_view text) {
 // clang-format off
 constexpr entry_key<database> database_keys[] = {
     {"application_name",          words_as_written<&d::application_name>},
-    {"auth_dbname",               words_as_written<&d::auth_dbname>,          not_built},
-    {"auth_query",                words_as_written<&d::auth_query>,           not_built},
-    {"auth_user",                 words_as_written<&d::auth_user>,            not_built},
+    {"auth_dbname",               auth_database},
+    {"auth_query",                words_as_written<&d::auth_query>},
+    {"auth_user",                 words_as_written<&d::auth_user>},
     {"client_encoding",           words_as_written<&d::client_encoding>},
     {"connect_query",             words_as_written<&d::connect_query>},
     {"datestyle",                 words_as_written<&d::datestyle>},
@@ -210,7 +218,7 @@ result<void> check_name(std::string_view what, std::string_view name, std::size_
 result<database> parse_database(
     std::string_view name, std::string_view text, std::vector<std::string>& ignored
 ) {
-    if (name == "pgbouncer" || name == "pgweir") {
+    if (is_console_name(name)) {
         return failure{fmt::format(
             "the name {} is reserved for the console, expected another name for this database", name
         )};

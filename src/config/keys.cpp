@@ -16,18 +16,14 @@ using enum change;
 using enum support;
 using s = settings;
 
-/// A method that is not there can let nobody in: better no start than a pooler that refuses all.
-constexpr access<settings> method() {
-    auto made = word<&s::auth_type>();
-    made.parse = [](settings& to, std::string_view text) -> result<void> {
-        const auto type = parse_word<auth_type>(text);
-        if (type && (*type == auth_type::ldap || *type == auth_type::pam)) {
-            return failure{fmt::format(
-                "{} is not built yet, expected any, trust, plain, md5, scram-sha-256, cert or hba",
-                word_of(*type)
-            )};
+constexpr access<settings> auth_database() {
+    auto made = text<&s::auth_dbname>();
+    made.parse = [](settings& to, std::string_view value) -> result<void> {
+        if (is_console_name(value)) {
+            return bad_value(value, "a database of PostgreSQL, not the console");
         }
-        return store<&s::auth_type>(to, type);
+        to.auth_dbname = value;
+        return {};
     };
     return made;
 }
@@ -79,14 +75,17 @@ constexpr access<settings> facility() {
 constexpr key table[] = {
     {"admin_users",                 word_list<&s::admin_users>(),                   reload,  built},
     {"application_name_add_host",   flag<&s::application_name_add_host>(),          reload,  built},
-    {"auth_dbname",                 text<&s::auth_dbname>(),                        reload,  not_built},
+    {"auth_dbname",                 auth_database(),                                reload,  built},
     {"auth_file",                   text<&s::auth_file>(),                          reload,  built},
     {"auth_hba_file",               text<&s::auth_hba_file>(),                      reload,  built},
-    {"auth_ident_file",             text<&s::auth_ident_file>(),                    reload,  not_built},
-    {"auth_ldap_options",           hidden<&s::auth_ldap_options>(),                reload,  not_built},
-    {"auth_query",                  text<&s::auth_query>(),                         reload,  not_built},
-    {"auth_type",                   method(),                                       reload,  built},
-    {"auth_user",                   text<&s::auth_user>(),                          reload,  not_built},
+    {"auth_ident_file",             text<&s::auth_ident_file>(),                    reload,  built},
+    {"auth_ldap_options",           hidden<&s::auth_ldap_options>(),                reload,  built},
+    {"auth_pam_service",            text<&s::auth_pam_service>(),                   reload,  built},
+    {"auth_query",                  text<&s::auth_query>(),                         reload,  built},
+    {"auth_query_cache_size",       number<&s::auth_query_cache_size, 1>(),         reload,  built},
+    {"auth_query_cache_time",       time<&s::auth_query_cache_time>(),              reload,  built},
+    {"auth_type",                   word<&s::auth_type>(),                          reload,  built},
+    {"auth_user",                   text<&s::auth_user>(),                          reload,  built},
     {"autodb_idle_timeout",         time<&s::autodb_idle_timeout>(),                reload,  not_built_unless_off},
     {"cancel_wait_timeout",         time<&s::cancel_wait_timeout>(),                reload,  built},
     {"client_idle_timeout",         time<&s::client_idle_timeout>(),                reload,  built},

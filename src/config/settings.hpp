@@ -96,7 +96,10 @@ struct settings {
         "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END "
         "FROM pg_authid WHERE rolname=$1 AND rolcanlogin";
     std::string auth_dbname;
-    secret auth_ldap_options;  // may hold ldapbindpasswd
+    microseconds auth_query_cache_time{0};       // ours; 0 = every log-in asks
+    int auth_query_cache_size = 1000;            // ours; users kept
+    std::string auth_pam_service = "pgbouncer";  // ours
+    secret auth_ldap_options;                    // may hold ldapbindpasswd
     std::vector<std::string> admin_users;
     std::vector<std::string> stats_users;
 

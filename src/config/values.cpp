@@ -139,6 +139,10 @@ std::string show_list(const std::vector<std::string>& words) {
     return fmt::format("{}", fmt::join(words, ", "));
 }
 
+bool is_console_name(std::string_view database) noexcept {
+    return database == "pgbouncer" || database == "pgweir";
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
         return lower(x) == lower(y);

@@ -33,6 +33,9 @@ std::vector<std::string> split(std::string_view text, std::string_view separator
 std::string show_seconds(microseconds time);
 std::string show_list(const std::vector<std::string>& words);
 
+/// Whether clients reach the console under this database name.
+bool is_console_name(std::string_view database) noexcept;
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
 
 /// The words of an enumeration, in the order in which messages list them.

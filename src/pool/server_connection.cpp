@@ -72,7 +72,7 @@ void server_connection::connect() {
     address_ = to.where;
     terms_ = std::move(to.tls);
     connect_query_ = std::move(to.connect_query);
-    login_ = std::make_unique<server_login>(
+    login_ = std::make_shared<server_login>(
         std::move(to.login), host_->parameters(), &host_->scram_cache()
     );
     if (to.connect_timeout.count() > 0) {
@@ -142,6 +142,9 @@ void server_connection::on_login_bytes(std::string_view bytes) {
         if (outcome == server_login::outcome::failed) {
             return login_failed(login_->why(), login_->sqlstate());
         }
+        if (outcome == server_login::outcome::ask) {
+            ask();
+        }
         if (outcome == server_login::outcome::ready) {
             // What comes behind ReadyForQuery is asynchronous: a notice, say.
             phase_ = phase::ready;
@@ -152,6 +155,23 @@ void server_connection::on_login_bytes(std::string_view bytes) {
             return;
         }
     }
+}
+
+/// The answer may come when this connection has ended, or is no more.
+void server_connection::ask() {
+    auto answered = [this, login = std::weak_ptr(login_)](const auth::slow_answer& answer) {
+        if (login.expired() || phase_ != phase::login) {
+            return;
+        }
+        std::string out;
+        const auto outcome = login_->on_answer(answer, out);
+        stream_->send(out);
+        wipe(out);
+        if (outcome == server_login::outcome::failed) {
+            login_failed(login_->why(), login_->sqlstate());
+        }
+    };
+    host_->ask(login_->take_question(), std::move(answered));
 }
 
 void server_connection::logged_in() {

@@ -204,6 +204,7 @@ private:
     void on_connected(int socket, std::error_code why);
     void on_opened(opened_stream opened);
     void on_login_bytes(std::string_view bytes);
+    void ask();
     void logged_in();
     void login_failed(std::string_view why, std::string_view sqlstate);
 
@@ -263,7 +264,8 @@ private:
     std::unique_ptr<net::connector> connector_;
     tls_terms terms_;
     std::unique_ptr<tls_opening> opening_;
-    std::unique_ptr<server_login> login_;
+    // Shared, so that an answer that comes late finds it gone.
+    std::shared_ptr<server_login> login_;
     std::string connect_query_;
 };
 

@@ -4,12 +4,14 @@
 // its thread.
 
 #include "auth/scram_cache.hpp"
+#include "auth/slow_question.hpp"
 #include "net/connector.hpp"
 #include "pool/parameters.hpp"
 #include "pool/pool_core.hpp"
 #include "pool/server_login.hpp"
 #include "pool/server_tls.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace pgweir::net {
@@ -38,6 +40,12 @@ public:
     virtual parameter_store& parameters() noexcept = 0;
     virtual auth::scram_client_cache& scram_cache() noexcept = 0;
     virtual worker_id id() const noexcept = 0;
+
+    /// Has a question of a log-in answered on a helper thread. `done` is called on this loop,
+    /// later.
+    virtual void ask(
+        auth::slow_question question, std::function<void(const auth::slow_answer&)> done
+    ) = 0;
     virtual const config::settings& settings() const noexcept = 0;
 
     /// Hosts of a list are used in turn.

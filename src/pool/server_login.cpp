@@ -61,9 +61,19 @@ server_login::outcome server_login::on_authentication(std::string_view body, std
     if (authenticated_) {
         return fail("a second authentication");
     }
-    switch (auth_.on_request(protocol::read_authentication(body), out)) {
+    return take(auth_.on_request(protocol::read_authentication(body), out));
+}
+
+server_login::outcome server_login::on_answer(const auth::slow_answer& answer, std::string& out) {
+    return auth_.asking() ? take(auth_.on_answer(answer, out)) : outcome::wait;
+}
+
+server_login::outcome server_login::take(auth::server_auth::step next) {
+    switch (next) {
         case auth::server_auth::step::send_and_wait:
             return outcome::wait;
+        case auth::server_auth::step::ask:
+            return outcome::ask;
         case auth::server_auth::step::done:
             authenticated_ = true;
             return outcome::wait;

@@ -24,6 +24,7 @@ class server_login {
 public:
     enum class outcome : unsigned char {
         wait,    ///< send what is in `out` (it may be nothing) and hand in the next message
+        ask,     ///< have take_question() answered, and hand the answer in
         ready,   ///< logged in: key, parameters and welcome are known
         failed,  ///< close the connection; see why() and sqlstate()
     };
@@ -40,6 +41,11 @@ public:
     /// Takes a whole message of the server's.
     outcome on_message(char type, std::string_view body, std::string& out);
 
+    auth::slow_question take_question() { return auth_.take_question(); }
+
+    /// Nothing comes of an answer that is not waited for any more.
+    outcome on_answer(const auth::slow_answer& answer, std::string& out);
+
     /// What failed, and the server's SQLSTATE if it was the server that said so.
     const std::string& why() const noexcept { return why_; }
 
@@ -54,6 +60,7 @@ public:
 
 private:
     outcome on_authentication(std::string_view body, std::string& out);
+    outcome take(auth::server_auth::step next);
     outcome on_parameter(std::string_view body);
     outcome on_error(std::string_view body);
     outcome fail(std::string why);

@@ -7,6 +7,8 @@
 #include "pool/parameters.hpp"
 #include "pool/pool_directory.hpp"
 #include "pool/statement_store.hpp"
+#include "server/helper_threads.hpp"
+#include "session/auth_cache.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -30,6 +32,12 @@ struct process {
     pool::statement_store statements{parameters};
     auth::scram_verifier_cache verifiers;
     auth::scram_client_cache scram_keys;
+    session::auth_cache looked_up;
+
+    // For what a log-in needs and a worker has no time for: computing gives way to whoever serves
+    // clients, and those who wait for PAM and LDAP hold up none who compute.
+    helper_threads computing{{"log-in", 1, 4096, 10}};
+    helper_threads asking_outside{{"log-in outside", 4, 256, 0}};
 
     std::atomic<std::uint64_t> next_id{1};  // of clients and servers: one counter for both
     std::atomic<int> clients{0};            // connected, those that are logging in too

@@ -56,6 +56,43 @@ void reconnect_changed_tls(
     }
 }
 
+/// What auth_type needs beside the users.
+result<void> load_methods(const config::settings& global, session::runtime& made) {
+    if (global.auth_type == config::auth_type::ldap) {
+        auto read = auth::parse_ldap_options(global.auth_ldap_options.view());
+        if (!read) {
+            return failure{"auth_ldap_options: " + read.error().message};
+        }
+        made.ldap = std::make_shared<const auth::ldap_options>(*std::move(read));
+    }
+    if (global.auth_type != config::auth_type::hba) {
+        return {};
+    }
+    auto hba = auth::load_hba(global.auth_hba_file);
+    if (!hba) {
+        return hba.error();
+    }
+    made.hba = std::make_shared<const auth::hba_rules>(std::move(*hba));
+    if (!global.auth_ident_file.empty()) {
+        auto ident = auth::load_ident(global.auth_ident_file);
+        if (!ident) {
+            return ident.error();
+        }
+        made.ident = std::make_shared<const auth::ident_map>(std::move(*ident));
+    }
+    for (const auth::hba_rule& rule : made.hba->rules()) {
+        if (!rule.map.empty() && !made.ident) {
+            return failure{fmt::format(
+                "{}:{}: map={} needs auth_ident_file, which is not set",
+                global.auth_hba_file,
+                rule.line,
+                rule.map
+            )};
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 result<session::runtime_ptr> load_runtime(const std::string& path) {
@@ -80,12 +117,8 @@ result<session::runtime_ptr> load_runtime(
         made->users = *users;
         made->unknown_as = most_common(*made->users);
     }
-    if (global.auth_type == config::auth_type::hba) {
-        auto hba = auth::load_hba(global.auth_hba_file);
-        if (!hba) {
-            return hba.error();
-        }
-        made->hba = std::make_shared<const auth::hba_rules>(std::move(*hba));
+    if (auto done = load_methods(global, *made); !done) {
+        return done.error();
     }
     auto client_tls =
         make_client_tls(global, before != nullptr ? before->client_tls : net::tls_context_ptr());
@@ -281,6 +314,8 @@ void supervisor::run() {
     for (auto& w : workers_) {
         w->join();
     }
+    shared_.computing.stop();
+    shared_.asking_outside.stop();
     hold_signals();
     log::info("pgweir has ended");
 }
@@ -522,6 +557,7 @@ admin::operation_result supervisor::reload() {
 
 void supervisor::use(session::runtime_ptr settings) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
+    shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {

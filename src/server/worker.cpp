@@ -2,6 +2,7 @@
 
 #include "auth/crypto.hpp"
 #include "base/log.hpp"
+#include "external/outside.hpp"
 #include "server/console_session.hpp"
 #include "server/supervisor.hpp"
 
@@ -107,6 +108,20 @@ void worker::stop() {
     loop_.post([this] { loop_.stop(); });
 }
 
+// Log-ins of both sides.
+
+void worker::ask(auth::slow_question question, std::function<void(const auth::slow_answer&)> done) {
+    auto told = std::make_shared<auth::slow_answer>();
+    auto deliver = [this, told, done = std::move(done)] { post([told, done] { done(*told); }); };
+    helper_threads& helpers =
+        auth::is_computed(question) ? shared_.computing : shared_.asking_outside;
+    const auto asked = std::make_shared<const auth::slow_question>(std::move(question));
+    if (!helpers.submit([asked, told] { *told = external::answer(*asked); }, deliver)) {
+        told->full = true;
+        deliver();
+    }
+}
+
 // Servers.
 
 pool::server_connection* worker::find_server(std::uint64_t server_id) noexcept {
@@ -179,8 +194,8 @@ pool::server_address worker::address_of(const pool::pool& p) {
     to.connect_query = db.connect_query;
     auth::server_credentials& credentials = to.login.credentials;
     credentials.user = p.user;
-    if (!db.password.empty()) {
-        credentials.password = db.password;
+    if (!db.password.empty() && db.user == p.user) {
+        credentials.password = db.password;  // of the forced user, not of the auth_user beside it
     } else if (const secret* stored = runtime_->users->find(p.user);
                stored != nullptr && auth::classify(stored->view()) != auth::secret_kind::scram &&
                !stored->empty()) {

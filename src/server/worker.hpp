@@ -105,6 +105,10 @@ public:
 
     pool::worker_id id() const noexcept override { return id_; }
 
+    // pool::server_host and session::session_host
+    void ask(auth::slow_question question, std::function<void(const auth::slow_answer&)> done)
+        override;
+
     // pool::server_host
     auth::scram_client_cache& scram_cache() noexcept override { return shared_.scram_keys; }
 
@@ -125,6 +129,8 @@ public:
     session::outbox& sending() noexcept override { return sending_; }
 
     auth::scram_verifier_cache& verifiers() noexcept override { return shared_.verifiers; }
+
+    session::auth_cache& looked_up_users() noexcept override { return shared_.looked_up; }
 
     const session::runtime_ptr& current_runtime() const noexcept override { return runtime_; }
 

@@ -4,6 +4,7 @@
 #include "net/loop.hpp"
 #include "net/tls_stream.hpp"
 #include "pool/pool_directory.hpp"
+#include "session/auth_cache.hpp"
 
 #include <fmt/format.h>
 
@@ -49,17 +50,34 @@ constexpr std::size_t pending_limit = 64 * 1024;
 /// What pending_ keeps for the next time.
 constexpr std::size_t kept_capacity = 1024;
 
-bool is_of_own_user(int socket) {
+/// The user at the other end of a Unix socket.
+std::optional<::uid_t> user_of_peer(int socket) {
     ::ucred peer{};
     socklen_t size = sizeof peer;
-    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid != 0 &&
-           peer.uid == ::geteuid();
+    const bool known =
+        ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid != 0;
+    return known ? std::optional(peer.uid) : std::nullopt;
+}
+
+/// A stranger's text as it may stand in the log: bounded, and on one line.
+std::string printable(std::string_view text) {
+    constexpr std::size_t longest = 128;
+    std::string shown(text.substr(0, longest));
+    std::replace_if(
+        shown.begin(), shown.end(), [](char c) { return c >= 0 && (c < 0x20 || c == 0x7f); }, '?'
+    );
+    return shown;
 }
 
 connection_facts facts_of(const net::address& peer, int socket, const config::settings& global) {
     connection_facts facts;
     facts.local = peer.kind == net::address::family::local;
-    facts.own_user = facts.local && is_of_own_user(socket);
+    if (facts.local) {
+        facts.uid = user_of_peer(socket);
+        facts.own_user = facts.uid == ::geteuid();
+    } else {
+        facts.host = peer.host();
+    }
     facts.ip = peer.ip();
     if (global.application_name_add_host) {
         facts.shown = fmt::format("{}:{}", peer.host(), peer.port);
@@ -90,7 +108,7 @@ client::client(session_host& host, int socket, const net::address& peer, std::ui
       ),
       parameters_(host.parameters().empty()),
       connected_at_(net::loop::now()),
-      login_(std::make_unique<client_login>(
+      login_(std::make_shared<client_login>(
           host.current_runtime(),
           host.parameters(),
           host.verifiers(),
@@ -145,17 +163,30 @@ void client::on_login(std::string_view bytes) {
         login_->secured({tls_->certified(), tls_->peer(), tls_->end_point()});
     }
     std::string out;
-    const auto outcome = login_->feed(bytes, host_.room(), out);
+    after_login_step(login_->feed(bytes, host_.room(), out), out);
+    if (state_ == state::login && login_->buffered() > pending_limit) {
+        stream_->pause();  // until there is an answer for it: see below
+    }
+}
+
+void client::after_login_step(client_login::outcome outcome, std::string& out) {
     stream_->send(out);
     switch (outcome) {
         case client_login::outcome::wait:
+            if (stream_->paused()) {
+                stream_->resume();
+            }
             return;
         case client_login::outcome::start_tls:
             return start_tls();
+        case client_login::outcome::lookup:
+            return look_up();
+        case client_login::outcome::ask:
+            return ask();
         case client_login::outcome::cancel:
             return on_cancel_request();
         case client_login::outcome::refused:
-            return end(login_->reason());
+            return on_login_refused();
         case client_login::outcome::admitted:
             return admitted();
     }
@@ -168,6 +199,50 @@ void client::start_tls() {
     tls_ = session.get();
     const std::string first = login_->take_rest();
     stream_ = net::secure(host_.loop(), std::move(stream_), *this, std::move(session), first);
+}
+
+void client::on_login_refused() {
+    if (lookup_) {
+        host_.looked_up_users().drop(lookup_->what());
+    }
+    if (host_.current_runtime()->configuration->global.log_pooler_errors) {
+        log::warning(
+            "client {} {}/{}@{}: log-in refused: {}",
+            id_,
+            printable(login_->database()),
+            printable(login_->user()),
+            peer_.host(),
+            login_->reason()
+        );
+    }
+    end(login_->reason());
+}
+
+void client::look_up() {
+    lookup_ = std::make_unique<auth_lookup>(
+        host_,
+        login_->lookup(),
+        [this, login = std::weak_ptr(login_)](looked_up answer) {
+            if (!login.expired() && state_ == state::login) {
+                std::string out;
+                after_login_step(login_->on_looked_up(std::move(answer), out), out);
+            }
+        }
+    );
+    lookup_->start();
+}
+
+/// The answer may come when this client has ended, or is no more.
+void client::ask() {
+    host_.ask(
+        login_->take_question(),
+        [this, login = std::weak_ptr(login_)](const auth::slow_answer& answer) {
+            if (!login.expired() && state_ == state::login) {
+                std::string out;
+                after_login_step(login_->on_answer(answer, out), out);
+            }
+        }
+    );
 }
 
 void client::on_cancel_request() {
@@ -203,6 +278,7 @@ void client::enter_console() {
     scanner_ = frame_scanner(protocol::all_types, console_limit, console_limit);
     const std::string rest = login_->take_rest();
     login_.reset();
+    lookup_.reset();
     watch();
     console_ = host_.open_console(*this, access);
     if (global.log_connections) {
@@ -217,7 +293,6 @@ void client::enter_pool() {
     if (host_.shutting_down()) {
         return refuse(errc::shutting_down);
     }
-    const auth::client_auth* proof = login_->authentication();
     std::optional<errc> refusal;
     std::shared_ptr<const pool::welcome> greeting;
     host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
@@ -237,11 +312,11 @@ void client::enter_pool() {
         wanted = &core.find_pool(*db, db->settings.user.value_or(identity_->user));
         greeting = wanted->greeting;
         if (!db->settings.user) {
-            if (proof->keys()) {
-                wanted->learned.keys = proof->keys();
+            if (const auth::scram_keys* keys = login_->server_keys()) {
+                wanted->learned.keys = *keys;
             }
-            if (proof->password() != nullptr) {
-                wanted->learned.password = *proof->password();
+            if (const secret* password = login_->server_password()) {
+                wanted->learned.password = *password;
             }
         }
     });
@@ -291,7 +366,11 @@ void client::greet(const pool::welcome& greeting) {
         );
     }
     pending_.insert(0, login_->take_rest());
+    if (stream_->paused() && pending_.size() <= pending_limit) {
+        stream_->resume();
+    }
     login_.reset();
+    lookup_.reset();
     state_ = state::idle;
     request_at_ = net::loop::now();
     watch();
@@ -1028,6 +1107,9 @@ void client::end(std::string_view why) {
     clear();
     leave_pool();
     tls_ = nullptr;
+    if (lookup_) {
+        lookup_->cancel();
+    }
     stream_.reset();
     if (server_ != nullptr) {
         const bool useless = server_->requests().status() == transaction_status::in_transaction &&

@@ -23,6 +23,7 @@
 #include "pool/server_connection.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
+#include "session/auth_lookup.hpp"
 #include "session/client_login.hpp"
 #include "session/commit_guard.hpp"
 #include "session/extended_query.hpp"
@@ -131,6 +132,10 @@ private:
     // Log-in.
     void on_login(std::string_view bytes);
     void start_tls();
+    void after_login_step(client_login::outcome outcome, std::string& out);
+    void on_login_refused();
+    void look_up();
+    void ask();
     void on_cancel_request();
     void admitted();
     void enter_console();
@@ -195,7 +200,9 @@ private:
     steady_time connected_at_;
     steady_time request_at_{};  // of the request under way, or the last one
     steady_time transaction_at_{};
-    std::unique_ptr<client_login> login_;
+    std::shared_ptr<client_login>
+        login_;  // shared: so that an answer that comes late finds it gone
+    std::unique_ptr<auth_lookup> lookup_;
     std::unique_ptr<identity> identity_;
     std::unique_ptr<console_port> console_;
     std::unique_ptr<extended_query> statements_;  // once it has named one

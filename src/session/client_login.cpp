@@ -1,5 +1,6 @@
 #include "session/client_login.hpp"
 
+#include "config/values.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
 
@@ -17,11 +18,6 @@ using protocol::startup_packet;
 
 /// The longest message of the authentication: a token or a SASL message is far below it.
 constexpr std::uint32_t password_limit = 64 * 1024;
-
-/// Names under which a client reaches the console.
-bool is_console(std::string_view database) {
-    return database == "pgbouncer" || database == "pgweir";
-}
 
 std::int32_t int32_at(std::string_view bytes, std::size_t at) {
     std::uint32_t value = 0;
@@ -101,6 +97,10 @@ client_login::client_login(
 client_login::outcome client_login::feed(std::string_view bytes, room now, std::string& out) {
     room_ = now;
     received_.append(bytes);
+    return proceed(out);
+}
+
+client_login::outcome client_login::proceed(std::string& out) {
     for (;;) {
         const std::size_t before = received_.size();
         outcome result = outcome::wait;
@@ -111,20 +111,38 @@ client_login::outcome client_login::feed(std::string_view bytes, room now, std::
             case stage::authenticating:
                 result = on_password(out);
                 break;
+            case stage::looking_up:
+            case stage::naming:
+            case stage::asking:
             case stage::over:
                 return outcome::wait;
         }
-        if (result == outcome::start_tls) {
-            return result;
-        }
         if (result != outcome::wait) {
-            stage_ = stage::over;
-            return result;
+            return after(result, out);
         }
         if (received_.empty() || received_.size() == before) {
             return outcome::wait;
         }
     }
+}
+
+/// What a step has led to; if it is to wait for the client, what the client has sent meanwhile
+/// counts.
+client_login::outcome client_login::after(outcome result, std::string& out) {
+    switch (result) {
+        case outcome::wait:
+            return proceed(out);
+        case outcome::start_tls:
+        case outcome::lookup:
+        case outcome::ask:
+            return result;
+        case outcome::cancel:
+        case outcome::admitted:
+        case outcome::refused:
+            break;
+    }
+    stage_ = stage::over;
+    return result;
 }
 
 // The startup packet.
@@ -213,6 +231,7 @@ client_login::outcome client_login::on_parameters(const startup_packet& packet, 
         return refuse(errc::tls_required, {}, out);
     }
     user_ = packet.find("user").value_or("");
+    claimed_user_ = user_;
     database_ = packet.find("database").value_or("");
     if (database_.empty()) {
         database_ = user_;
@@ -227,7 +246,7 @@ client_login::outcome client_login::on_parameters(const startup_packet& packet, 
         const auto given = packet.find("application_name");
         wanted_.emplace_back(*index, fmt::format("{} - {}", given.value_or("app"), facts_.shown));
     }
-    console_ = is_console(database_);
+    console_ = config::is_console_name(database_);
     if (room_ == room::full && !console_) {
         return refuse(errc::too_many_clients, {}, out);
     }
@@ -293,32 +312,28 @@ bool client_login::on_options(std::string_view value, std::string& out) {
 // Authentication.
 
 client_login::outcome client_login::authenticate(std::string& out) {
-    if (console_ && facts_.own_user && is_console(user_)) {
+    if (console_ && facts_.own_user && config::is_console_name(user_)) {
         return outcome::admitted;
     }
-    const auto how = method(out);
-    if (!how) {
+    if (!choose_method(out)) {
         return outcome::refused;
     }
-    const config::settings& global = settings_->configuration->global;
-    auth::client_auth_request request;
-    request.method = *how;
-    request.user = user_;
-    request.stored = settings_->users->find(user_);
-    request.verifiers = &verifiers_;
-    request.scram_iterations = global.scram_iterations;
-    request.unknown_as = settings_->unknown_as;
-    request.end_point = tls_ ? tls_->end_point : std::string();
-    request.identity_proved = identity_proved(*how);
-    auth_.emplace(request);
-    stage_ = stage::authenticating;
-    return step(auth_->start(out), out);
+    if (needs_user() && settings_->users->find(user_) == nullptr) {
+        lookup_ = auth_query_for(*settings_->configuration, database_, user_);
+        if (lookup_) {
+            stage_ = stage::looking_up;
+            return outcome::lookup;
+        }
+    }
+    return begin_authentication(out);
 }
 
-std::optional<auth::auth_method> client_login::method(std::string& out) {
+/// By the rule that fits, or by auth_type. False if that refuses the client.
+bool client_login::choose_method(std::string& out) {
     const config::auth_type type = settings_->configuration->global.auth_type;
     if (type != config::auth_type::hba) {
-        return method_of(type);
+        method_ = method_of(type);
+        return true;
     }
     auth::hba_query query;
     query.type = facts_.local ? auth::connection_type::local : auth::connection_type::host;
@@ -326,24 +341,126 @@ std::optional<auth::auth_method> client_login::method(std::string& out) {
     query.database = database_;
     query.user = user_;
     query.tls = tls_.has_value();
-    const auth::hba_rule* rule = settings_->hba ? settings_->hba->match(query) : nullptr;
-    if (rule == nullptr) {
+    rule_ = settings_->hba ? settings_->hba->match(query) : nullptr;
+    if (rule_ == nullptr) {
         refuse(errc::no_hba_entry, {}, out);
-        return std::nullopt;
+        return false;
     }
-    if (rule->method == auth::auth_method::reject) {
+    method_ = rule_->method;
+    if (method_ == auth::auth_method::reject) {
         refuse(errc::hba_reject, {}, out);
-        return std::nullopt;
+        return false;
     }
-    return rule->method;
+    return true;
 }
 
-/// cert: the certificate was issued to the user. peer: the socket's owner is the user.
-bool client_login::identity_proved(auth::auth_method method) const {
-    if (method == auth::auth_method::cert) {
-        return tls_ && tls_->certified && tls_->peer.is(user_);
+/// Whether the method needs to know the user: the others know theirs themselves.
+bool client_login::needs_user() const noexcept {
+    return method_ != auth::auth_method::any && method_ != auth::auth_method::pam &&
+           method_ != auth::auth_method::ldap;
+}
+
+client_login::outcome client_login::on_looked_up(looked_up answer, std::string& out) {
+    switch (answer.what) {
+        case looked_up::kind::refused:
+            return after(refuse(answer.code, answer.addition, out), out);
+        case looked_up::kind::nobody:
+            unknown_as_ = answer.unknown_as;
+            break;
+        case looked_up::kind::found:
+            found_secret_ = std::move(answer.password);
+            if (answer.name != user_) {
+                // The rules hold for who it is, not only for what it calls itself.
+                user_ = std::move(answer.name);
+                if (!choose_method(out)) {
+                    return after(outcome::refused, out);
+                }
+            }
     }
-    return facts_.own_user;
+    return after(begin_authentication(out), out);
+}
+
+client_login::outcome client_login::begin_authentication(std::string& out) {
+    if (method_ == auth::auth_method::peer && facts_.uid) {
+        stage_ = stage::naming;
+        return outcome::ask;
+    }
+    stage_ = stage::authenticating;
+    auth_.emplace(auth_request());
+    return step(auth_->start(out), out);
+}
+
+auth::client_auth_request client_login::auth_request() const {
+    const config::settings& global = settings_->configuration->global;
+    auth::client_auth_request request;
+    request.method = method_;
+    request.user = claimed_user_;
+    request.stored = found_secret_ ? &*found_secret_
+                     : lookup_     ? nullptr
+                                   : settings_->users->find(user_);
+    request.verifiers = &verifiers_;
+    request.scram_iterations = global.scram_iterations;
+    request.unknown_as = lookup_ ? unknown_as_ : settings_->unknown_as;
+    request.end_point = tls_ ? tls_->end_point : std::string();
+    request.identity_proved = identity_proved();
+    request.host = facts_.host;
+    request.pam_service = rule_ != nullptr && !rule_->pam_service.empty() ? rule_->pam_service
+                                                                          : global.auth_pam_service;
+    request.ldap = rule_ != nullptr ? rule_->ldap : settings_->ldap;
+    return request;
+}
+
+auth::slow_question client_login::take_question() {
+    if (stage_ == stage::naming) {
+        return auth::ask_user_name{*facts_.uid};
+    }
+    return auth_->take_question();
+}
+
+client_login::outcome client_login::on_answer(const auth::slow_answer& answer, std::string& out) {
+    if (stage_ == stage::asking) {
+        stage_ = stage::authenticating;
+        return after(step(auth_->on_answer(answer, out), out), out);
+    }
+    if (answer.full) {
+        return after(refuse(errc::too_many_logins, {}, out), out);
+    }
+    peer_name_ = answer.name;
+    stage_ = stage::authenticating;
+    auth_.emplace(auth_request());
+    return after(step(auth_->start(out), out), out);
+}
+
+const auth::scram_keys* client_login::server_keys() const noexcept {
+    return auth_ && auth_->keys() ? &*auth_->keys() : nullptr;
+}
+
+/// The password that it has sent, or what auth_query has found, unless that opens nothing.
+const secret* client_login::server_password() const noexcept {
+    if (auth_ && auth_->password() != nullptr) {
+        return auth_->password();
+    }
+    const bool usable = found_secret_ && !found_secret_->empty() &&
+                        auth::classify(found_secret_->view()) != auth::secret_kind::scram;
+    return usable ? &*found_secret_ : nullptr;
+}
+
+/// cert: the certificate was issued to the user, or to a name that the rule's map lets be the user.
+/// peer: so it is with the socket's owner, whom the system has named by now.
+bool client_login::identity_proved() const {
+    if (method_ != auth::auth_method::cert) {
+        return auth::is_allowed(settings_->ident.get(), map(), peer_name_, user_);
+    }
+    if (!tls_ || !tls_->certified) {
+        return false;
+    }
+    return map().empty()
+               ? tls_->peer.is(user_)
+               : auth::is_allowed(settings_->ident.get(), map(), tls_->peer.common_name, user_);
+}
+
+std::string_view client_login::map() const noexcept {
+    return rule_ != nullptr ? std::string_view(rule_->map) : std::string_view();
 }
 
 client_login::outcome client_login::on_password(std::string& out) {
@@ -369,12 +486,19 @@ client_login::outcome client_login::step(auth::client_auth::step result, std::st
     switch (result) {
         case auth::client_auth::step::send_and_wait:
             return outcome::wait;
+        case auth::client_auth::step::ask:
+            stage_ = stage::asking;
+            return outcome::ask;
         case auth::client_auth::step::accepted:
             return outcome::admitted;
         case auth::client_auth::step::refused:
             break;
     }
-    return refuse(auth_->why(), {}, out);
+    refuse(auth_->why(), {}, out);
+    if (!auth_->detail().empty()) {
+        reason_ += fmt::format(" ({})", auth_->detail());
+    }
+    return outcome::refused;
 }
 
 client_login::outcome client_login::refuse(errc code, std::string_view addition, std::string& out) {

@@ -5,9 +5,13 @@
 // PostgreSQL's manual: "Message Flow": "Start-up", "SSL Session Encryption", "Canceling Requests".
 //
 //   startup (SSLRequest and GSSENCRequest answered, once each) -> cancel: over
-//                                                              -> authenticating -> admitted
+//      -> looking_up (a user that only auth_query may know) -> naming (peer) -> authenticating
+//      -> admitted
 //   startup -> start_tls -> secured: startup again
 //   any of them -> refused
+//
+// What the log-in must wait for (a query, a slow computation, somebody outside) is an outcome; what
+// comes from the client meanwhile is kept, and looked at when the answer has been handed in.
 //
 // Not thread-safe; lives only as long as the log-in.
 
@@ -15,6 +19,7 @@
 #include "net/tls_session.hpp"
 #include "pool/parameters.hpp"
 #include "protocol/startup.hpp"
+#include "session/auth_query.hpp"
 #include "session/runtime.hpp"
 
 #include <optional>
@@ -27,10 +32,12 @@ namespace pgweir::session {
 
 /// What is known of a connection before it has said anything.
 struct connection_facts {
-    bool local = false;     ///< a Unix socket
-    bool own_user = false;  ///< its peer runs as the user that pgweir runs as
-    std::string ip;         ///< 4 or 16 bytes; empty for a Unix socket
-    std::string shown;      ///< address and port; only with application_name_add_host
+    bool local = false;           ///< a Unix socket
+    bool own_user = false;        ///< its peer runs as the user that pgweir runs as
+    std::optional<unsigned> uid;  ///< of its peer, for a Unix socket, if the system says
+    std::string ip;               ///< 4 or 16 bytes; empty for a Unix socket
+    std::string host;             ///< the address as text; empty for a Unix socket
+    std::string shown;            ///< address and port; only with application_name_add_host
 };
 
 /// What TLS has brought to light about a client.
@@ -48,6 +55,8 @@ public:
     enum class outcome : std::uint8_t {
         wait,       ///< send what is in `out` (it may be nothing) and feed what comes
         start_tls,  ///< send what is in `out`, then the handshake begins: see starts_directly()
+        lookup,     ///< send it, carry out lookup(), and hand the answer in
+        ask,        ///< send it, have take_question() answered, and hand the answer in
         cancel,     ///< a cancel request: cancel_key()
         admitted,   ///< authenticated: user(), database() and the rest are known
         refused,    ///< send what is in `out` (an ErrorResponse, or nothing) and close
@@ -79,11 +88,23 @@ public:
 
     bool over_tls() const noexcept { return tls_.has_value(); }
 
+    /// What auth_query is to find out. Valid from the outcome lookup on.
+    const auth_query_request& lookup() const noexcept { return *lookup_; }
+
+    outcome on_looked_up(looked_up answer, std::string& out);
+
+    auth::slow_question take_question();
+    outcome on_answer(const auth::slow_answer& answer, std::string& out);
+
+    /// How much the client has sent ahead.
+    std::size_t buffered() const noexcept { return received_.size(); }
+
     /// Bytes that came behind the last message of the log-in: the client did not wait.
     std::string take_rest() { return std::move(received_); }
 
     std::uint64_t cancel_key() const noexcept { return cancel_key_; }
 
+    /// As the client has called itself, or as auth_query says that it is called.
     const std::string& user() const noexcept { return user_; }
 
     const std::string& database() const noexcept { return database_; }
@@ -92,6 +113,11 @@ public:
 
     const wanted_parameters& parameters() const noexcept { return wanted_; }
 
+    // What the client has proved to know, for logging in to servers as this user; nullptr: nothing.
+
+    const auth::scram_keys* server_keys() const noexcept;
+    const secret* server_password() const noexcept;
+
     /// Messages to be sent ahead of AuthenticationOk: none, or NegotiateProtocolVersion was sent.
     const auth::client_auth* authentication() const noexcept { return auth_ ? &*auth_ : nullptr; }
 
@@ -99,8 +125,10 @@ public:
     const std::string& reason() const noexcept { return reason_; }
 
 private:
-    enum class stage : std::uint8_t { startup, authenticating, over };
+    enum class stage : std::uint8_t { startup, looking_up, naming, authenticating, asking, over };
 
+    outcome proceed(std::string& out);
+    outcome after(outcome result, std::string& out);
     outcome on_startup(std::string& out);
     outcome on_tls_hello();
     outcome on_encryption_request(protocol::startup_packet::kind what, std::string& out);
@@ -108,9 +136,13 @@ private:
     bool on_parameter(std::string_view name, std::string_view value, std::string& out);
     bool on_options(std::string_view value, std::string& out);
     outcome authenticate(std::string& out);
-    std::optional<auth::auth_method> method(std::string& out);
-    bool identity_proved(auth::auth_method method) const;
+    bool choose_method(std::string& out);
+    bool needs_user() const noexcept;
+    bool identity_proved() const;
+    std::string_view map() const noexcept;
+    outcome begin_authentication(std::string& out);
     outcome on_password(std::string& out);
+    auth::client_auth_request auth_request() const;
     outcome step(auth::client_auth::step result, std::string& out);
     outcome refuse(errc code, std::string_view addition, std::string& out);
     bool ignored(std::string_view name) const;
@@ -130,6 +162,13 @@ private:
     std::string user_;
     std::string database_;
     wanted_parameters wanted_;
+    std::string claimed_user_;  // as the client calls itself
+    const auth::hba_rule* rule_ = nullptr;
+    auth::auth_method method_ = auth::auth_method::reject;
+    std::optional<auth_query_request> lookup_;
+    std::optional<secret> found_secret_;  // by auth_query
+    auth::secret_kind unknown_as_ = auth::secret_kind::scram;
+    std::string peer_name_;  // of the socket's owner, as the system calls it
     std::optional<auth::client_auth> auth_;
     std::uint64_t cancel_key_ = 0;
     std::string reason_;

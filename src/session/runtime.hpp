@@ -4,6 +4,8 @@
 // each worker swaps its pointer.
 
 #include "auth/hba.hpp"
+#include "auth/ident_map.hpp"
+#include "auth/ldap_options.hpp"
 #include "auth/stored_secret.hpp"
 #include "config/settings.hpp"
 #include "config/userlist.hpp"
@@ -21,6 +23,8 @@ struct runtime {
 
     net::tls_context_ptr client_tls;                     // null: clients are served in clear
     std::shared_ptr<const pool::server_tls> server_tls;  // null: so are we by servers
+    std::shared_ptr<const auth::ident_map> ident;        // null without auth_ident_file
+    std::shared_ptr<const auth::ldap_options> ldap;      // null unless auth_type = ldap
 
     /// The kind of secret that most users have: what a user that does not exist seems to have.
     auth::secret_kind unknown_as = auth::secret_kind::scram;

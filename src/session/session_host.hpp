@@ -4,11 +4,13 @@
 // thread.
 
 #include "auth/scram_cache.hpp"
+#include "auth/slow_question.hpp"
 #include "pool/pool_core.hpp"
 #include "session/client_login.hpp"
 #include "session/runtime.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -24,6 +26,7 @@ class statement_store;
 
 namespace pgweir::session {
 
+class auth_cache;
 class client;
 
 /// Bytes that were rewritten and go out in one piece. Empty between two calls of a client.
@@ -54,7 +57,14 @@ public:
     /// Where what goes to a server in one turn is put together.
     virtual outbox& sending() noexcept = 0;
     virtual auth::scram_verifier_cache& verifiers() noexcept = 0;
+    virtual auth_cache& looked_up_users() noexcept = 0;
     virtual pool::worker_id id() const noexcept = 0;
+
+    /// Has a question of a log-in answered on a helper thread. `done` is called on this loop,
+    /// later.
+    virtual void ask(
+        auth::slow_question question, std::function<void(const auth::slow_answer&)> done
+    ) = 0;
     virtual const runtime_ptr& current_runtime() const noexcept = 0;
 
     /// True once no new log-ins are taken, but for the console's.

@@ -30,6 +30,7 @@ constexpr std::uint8_t full_bit = 4;
 constexpr std::uint8_t own_user_bit = 8;
 constexpr std::uint8_t ignoring_bit = 16;
 constexpr std::uint8_t tls_bit = 32;
+constexpr std::uint8_t lookup_bit = 64;
 
 net::tls_context_ptr context() {
     static test::authority signer;
@@ -51,6 +52,10 @@ session::runtime_ptr settings(std::uint8_t choice) {
     if ((choice & ignoring_bit) != 0) {
         all.global.ignore_startup_parameters = {"options", "extra_float_digits"};
         all.global.application_name_add_host = true;
+    }
+    if ((choice & lookup_bit) != 0) {
+        all.global.auth_user = "asker";
+        all.global.auth_dbname = "users";
     }
     session::runtime made;
     made.client_tls = (choice & tls_bit) != 0 ? context() : nullptr;
@@ -104,7 +109,26 @@ void check_end(const client_login& login, const end& is, std::uint8_t choice, bo
     require((choice & full_bit) == 0 || login.console());
     const bool own = login.console() && (choice & own_user_bit) != 0 &&
                      (login.user() == "pgweir" || login.user() == "pgbouncer");
-    require(own || login.user() == "u" || login.user() == "pgweir");
+    const bool found = (choice & lookup_bit) != 0 && login.user() == "v";
+    require(own || found || login.user() == "u" || login.user() == "pgweir");
+}
+
+/// What a helper thread and PostgreSQL would have to say: the latter knows one user more.
+outcome answered(client_login& login, outcome what, std::string& sent) {
+    while (what == outcome::ask || what == outcome::lookup) {
+        if (what == outcome::ask) {
+            what = login.on_answer(auth::compute(login.take_question()), sent);
+            continue;
+        }
+        session::looked_up answer;
+        if (login.lookup().user == "v") {
+            answer.what = session::looked_up::kind::found;
+            answer.name = "v";
+            answer.password = secret("pw");
+        }
+        what = login.on_looked_up(std::move(answer), sent);
+    }
+    return what;
 }
 
 /// Feeds the bytes in pieces of this size; all of it at once if it is 0.
@@ -122,7 +146,7 @@ end run(std::string_view bytes, std::uint8_t choice, std::size_t piece) {
     while (is.what == outcome::wait && !bytes.empty()) {
         const std::string_view part = bytes.substr(0, piece == 0 ? bytes.size() : piece);
         bytes.remove_prefix(part.size());
-        is.what = login.feed(part, room, sent);
+        is.what = answered(login, login.feed(part, room, sent), sent);
         if (is.what == outcome::start_tls && !login.starts_directly()) {
             // What comes from now on comes through TLS.
             require(sent.ends_with('S') && login.take_rest().empty());

@@ -5,6 +5,7 @@
 #include "auth/client_auth.hpp"
 #include "auth/scram.hpp"
 #include "auth/server_auth.hpp"
+#include "auth/slow_question.hpp"
 #include "auth/stored_secret.hpp"
 #include "protocol/message.hpp"
 
@@ -123,7 +124,10 @@ void client_log_in(
     bool over = false;
     for (std::string_view message : messages) {
         out.clear();
-        const auto next = auth.on_password_message(message, out);
+        auto next = auth.on_password_message(message, out);
+        if (next == client_auth::step::ask) {
+            next = auth.on_answer(compute(auth.take_question()), out);
+        }
         require(!over || next == client_auth::step::refused);
         require(next != client_auth::step::refused || out.empty());
         require(next != client_auth::step::accepted || request.stored != nullptr);

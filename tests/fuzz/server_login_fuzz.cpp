@@ -79,6 +79,9 @@ private:
     void on_message(char type, std::string_view body) {
         std::string out;
         state_ = login_.on_message(type, body, out);
+        if (state_ == outcome::ask) {
+            state_ = login_.on_answer(auth::compute(login_.take_question()), out);
+        }
         const auto asked = protocol::read_authentication(body);
         require(out.empty() || (type == 'R' && state_ == outcome::wait && out[0] == 'p'));
         require(out.empty() || asked.what != protocol::authentication_request::kind::ok);

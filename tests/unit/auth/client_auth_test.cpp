@@ -48,6 +48,18 @@ protected:
         return client_auth(request);
     }
 
+    /// Hands in a message. What is asked then is answered as a helper thread does it.
+    step feed(client_auth& auth, std::string_view body) {
+        const step next = auth.on_password_message(body, out_);
+        if (next != step::ask) {
+            return next;
+        }
+        asked_++;
+        const slow_question question = auth.take_question();
+        EXPECT_TRUE(is_computed(question));
+        return auth.on_answer(compute(question), out_);
+    }
+
     /// What the last step put out, as a request.
     protocol::authentication_request sent() {
         body_ = body_of(out_, 'R');
@@ -59,7 +71,7 @@ protected:
     step answer(client_auth& auth, kind expected, std::string_view body) {
         EXPECT_EQ(auth.start(out_), step::send_and_wait);
         EXPECT_EQ(sent().what, expected);
-        return auth.on_password_message(body, out_);
+        return feed(auth, body);
     }
 
     /// A whole log-in with MD5.
@@ -69,7 +81,7 @@ protected:
         EXPECT_EQ(request.what, kind::md5);
         EXPECT_EQ(request.data.size(), 4u);
         const auto response = md5_response(password, user, request.data);
-        return auth.on_password_message(password_message(response), out_);
+        return feed(auth, password_message(response));
     }
 
     /// A whole log-in with SCRAM. Expects that the server proves itself when it accepts.
@@ -79,10 +91,10 @@ protected:
         EXPECT_EQ(request.what, kind::sasl);
         EXPECT_EQ(request.mechanisms, (std::vector<std::string_view>{"SCRAM-SHA-256"}));
         scram_client client(secret(password), "", nullptr);
-        EXPECT_EQ(auth.on_password_message(initial(*client.first()), out_), step::send_and_wait);
+        EXPECT_EQ(feed(auth, initial(*client.first())), step::send_and_wait);
         const auto challenge = sent();
         EXPECT_EQ(challenge.what, kind::sasl_continue);
-        const auto last = auth.on_password_message(*client.next(challenge.data), out_);
+        const auto last = feed(auth, *client.next(challenge.data));
         if (last == step::accepted) {
             const auto proof = sent();
             EXPECT_EQ(proof.what, kind::sasl_final);
@@ -107,9 +119,92 @@ protected:
     secret stored_;
     std::string out_;
     std::string body_;
+    int asked_ = 0;  // questions so far
 };
 
 // Methods that ask nothing.
+
+// What takes long.
+
+TEST_F(ClientAuthTest, PasswordIsDerivedOnceAndOnHelpersOnly) {
+    for (int round = 0; round < 3; round++) {
+        client_auth auth = log_in(auth_method::scram, "geheim");
+        EXPECT_EQ(answer_scram(auth, "geheim"), step::accepted);
+        EXPECT_EQ(asked_, 1) << "the first time only";
+    }
+}
+
+TEST_F(ClientAuthTest, StoredScramSecretNeedsNoHelper) {
+    client_auth auth = log_in(auth_method::scram, scram_text());
+    EXPECT_EQ(answer_scram(auth, "geheim"), step::accepted);
+    EXPECT_EQ(asked_, 0);
+}
+
+TEST_F(ClientAuthTest, UnknownUserCostsWhatAKnownOneCosts) {
+    for (int round = 0; round < 3; round++) {
+        client_auth auth = log_in(auth_method::scram, std::nullopt, secret_kind::plain);
+        EXPECT_EQ(answer_scram(auth, "geheim"), step::refused);
+        EXPECT_EQ(asked_, 1) << "the first time only, as with a user that there is";
+    }
+    for (const bool known : {true, false}) {
+        asked_ = 0;
+        const auto stored = known ? std::optional(scram_text()) : std::nullopt;
+        client_auth auth = log_in(auth_method::plain, stored);
+        EXPECT_EQ(answer(auth, kind::cleartext, password_message("wrong")), step::refused);
+        EXPECT_EQ(asked_, 1);
+    }
+}
+
+TEST_F(ClientAuthTest, FullQueueRefusesInWordsOfItsOwn) {
+    client_auth auth = log_in(auth_method::plain, scram_text());
+    EXPECT_EQ(auth.start(out_), step::send_and_wait);
+    EXPECT_EQ(auth.on_password_message(password_message("geheim"), out_), step::ask);
+    slow_answer full;
+    full.full = true;
+    EXPECT_EQ(auth.on_answer(full, out_), step::refused);
+    EXPECT_EQ(auth.why(), errc::too_many_logins);
+}
+
+TEST_F(ClientAuthTest, OthersAreAskedForTheirUsers) {
+    for (const auth_method method : {auth_method::pam, auth_method::ldap}) {
+        for (const bool fits : {true, false}) {
+            client_auth auth = log_in(method, std::nullopt);
+            EXPECT_EQ(auth.start(out_), step::send_and_wait);
+            EXPECT_EQ(sent().what, kind::cleartext);
+            EXPECT_EQ(auth.on_password_message(password_message("geheim"), out_), step::ask);
+            const slow_question question = auth.take_question();
+            EXPECT_FALSE(is_computed(question));
+            slow_answer said;
+            said.fits = fits;
+            said.why = fits ? "" : "no";
+            EXPECT_EQ(auth.on_answer(said, out_), fits ? step::accepted : step::refused);
+            EXPECT_EQ(auth.detail(), said.why);
+            if (fits) {
+                ASSERT_NE(auth.password(), nullptr);
+                EXPECT_EQ(auth.password()->view(), "geheim");
+            }
+        }
+    }
+}
+
+TEST_F(ClientAuthTest, NobodyIsAskedAboutAnEmptyPassword) {
+    for (const auth_method method : {auth_method::pam, auth_method::ldap}) {
+        client_auth auth = log_in(method, std::nullopt);
+        EXPECT_EQ(answer(auth, kind::cleartext, password_message("")), step::refused);
+        EXPECT_EQ(auth.why(), errc::empty_password);
+    }
+}
+
+TEST_F(ClientAuthTest, AnswerThatBelongsToNoQuestionLetsNobodyIn) {
+    client_auth auth = log_in(auth_method::scram, "geheim");
+    EXPECT_EQ(auth.start(out_), step::send_and_wait);
+    EXPECT_EQ(auth.on_password_message(initial("n,,n=,r=nonce"), out_), step::ask);
+    slow_answer fits;
+    fits.fits = true;
+    EXPECT_EQ(auth.on_answer(fits, out_), step::refused);
+}
+
+// Methods.
 
 TEST_F(ClientAuthTest, AnyLetsEverybodyIn) {
     EXPECT_EQ(log_in(auth_method::any, std::nullopt).start(out_), step::accepted);
@@ -125,13 +220,11 @@ TEST_F(ClientAuthTest, TrustNeedsAUser) {
     EXPECT_TRUE(out_.empty());
 }
 
-TEST_F(ClientAuthTest, RejectAndMethodsOfOthersLetNobodyIn) {
-    for (auth_method method : {auth_method::reject, auth_method::ldap, auth_method::pam}) {
-        auto auth = log_in(method, "geheim", secret_kind::plain, true);
-        EXPECT_EQ(auth.start(out_), step::refused);
-        EXPECT_EQ(auth.why(), errc::hba_reject);
-        EXPECT_EQ(auth.on_password_message(password_message("geheim"), out_), step::refused);
-    }
+TEST_F(ClientAuthTest, RejectLetsNobodyIn) {
+    auto auth = log_in(auth_method::reject, "geheim", secret_kind::plain, true);
+    EXPECT_EQ(auth.start(out_), step::refused);
+    EXPECT_EQ(auth.why(), errc::hba_reject);
+    EXPECT_EQ(feed(auth, password_message("geheim")), step::refused);
 }
 
 TEST_F(ClientAuthTest, CertAndPeerNeedAUserAndAProof) {
@@ -325,7 +418,7 @@ TEST_F(ClientAuthTest, MalformedFirstSaslMessagesAreRefused) {
         auto auth = log_in(auth_method::scram, scram_text());
         EXPECT_EQ(answer(auth, kind::sasl, body), step::refused);
         EXPECT_EQ(auth.why(), errc::malformed_message);
-        EXPECT_EQ(auth.on_password_message(good, out_), step::refused);
+        EXPECT_EQ(feed(auth, good), step::refused);
         EXPECT_TRUE(out_.empty());
     }
 }
@@ -342,7 +435,7 @@ TEST_F(ClientAuthTest, AbsentAndMalformedScramMessagesAreRefused) {
         auto auth = log_in(auth_method::scram, scram_text());
         EXPECT_EQ(answer(auth, kind::sasl, initial("n,,n=,r=nonce")), step::send_and_wait);
         out_.clear();
-        EXPECT_EQ(auth.on_password_message(body, out_), step::refused);
+        EXPECT_EQ(feed(auth, body), step::refused);
         EXPECT_EQ(auth.why(), errc::wrong_scram);
         EXPECT_TRUE(out_.empty());
     }
@@ -352,16 +445,16 @@ TEST_F(ClientAuthTest, AbsentAndMalformedScramMessagesAreRefused) {
 
 TEST_F(ClientAuthTest, PasswordsBeforeTheStartAndAfterTheEndAreRefused) {
     auto early = log_in(auth_method::plain, "geheim");
-    EXPECT_EQ(early.on_password_message(password_message("geheim"), out_), step::refused);
+    EXPECT_EQ(feed(early, password_message("geheim")), step::refused);
     EXPECT_EQ(early.why(), errc::malformed_message);
 
     auto late = log_in(auth_method::plain, "geheim");
     EXPECT_EQ(answer(late, kind::cleartext, password_message("wrong")), step::refused);
-    EXPECT_EQ(late.on_password_message(password_message("geheim"), out_), step::refused);
+    EXPECT_EQ(feed(late, password_message("geheim")), step::refused);
 
     auto accepted = log_in(auth_method::scram, scram_text());
     EXPECT_EQ(answer_scram(accepted, "geheim"), step::accepted);
-    EXPECT_EQ(accepted.on_password_message(initial("n,,n=,r=nonce"), out_), step::refused);
+    EXPECT_EQ(feed(accepted, initial("n,,n=,r=nonce")), step::refused);
 }
 
 }  // namespace

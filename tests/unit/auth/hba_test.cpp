@@ -254,6 +254,34 @@ TEST(HbaTest, FilesThatNameEachOtherAreRefused) {
     EXPECT_EQ(many, "/etc/a:1: \"@a\": too many files that name files");
 }
 
+// Regular expressions.
+
+TEST(HbaTest, WordsBehindASlashAreExpressions) {
+    const auto rules = parse("local /^app_.*$ \"/^(a|b),c$\",plain trust");
+    EXPECT_EQ(line_for(rules, {.database = "app_one", .user = "a,c"}), 1);
+    EXPECT_EQ(line_for(rules, {.database = "app_one", .user = "plain"}), 1);
+    EXPECT_EQ(line_for(rules, {.database = "app_one", .user = "c,c"}), 0);
+    EXPECT_EQ(line_for(rules, {.database = "my_app_one", .user = "plain"}), 0);
+}
+
+TEST(HbaTest, ExpressionsAreFoundAnywhereAsInPostgresql) {
+    EXPECT_EQ(line_for(parse("local all /melie trust"), {.user = "amelie"}), 1);
+}
+
+TEST(HbaTest, ExpressionTakesNoTimeForHostileNames) {
+    // A backtracking matcher would take longer than the universe lasts.
+    const auto rules = parse("local all \"/^((((a+)+)+)+)+$\" trust");
+    const std::string name = std::string(127, 'a') + "!";
+    EXPECT_EQ(line_for(rules, {.user = name.c_str()}), 0);
+}
+
+TEST(HbaTest, KeywordsOfDatabasesMeanNothingAsUsers) {
+    const auto rules = parse("local all sameuser,replication trust");
+    EXPECT_EQ(line_for(rules, {.database = "amelie", .user = "amelie"}), 0);
+    EXPECT_EQ(line_for(rules, {.user = "sameuser"}), 1);
+    EXPECT_EQ(line_for(rules, {.user = "replication"}), 1);
+}
+
 // Methods.
 
 TEST(HbaTest, MethodsAndTheirOptions) {
@@ -284,6 +312,10 @@ TEST(HbaTest, MethodsAndTheirOptions) {
         rules->rules()[2].options, (options{{"ldapserver", "x"}, {"ldapsuffix", ", dc=example"}})
     );
     EXPECT_EQ(rules->rules()[5].options, (options{{"pamservice", "a=b"}}));
+    EXPECT_EQ(rules->rules()[0].map, "staff");
+    ASSERT_NE(rules->rules()[2].ldap, nullptr);
+    EXPECT_EQ(rules->rules()[2].ldap->uris, "ldap://x:389");
+    EXPECT_EQ(rules->rules()[5].pam_service, "a=b");
 }
 
 TEST(HbaTest, NamesOfMethodsAreThoseOfTheFile) {
@@ -327,8 +359,11 @@ TEST(HbaTest, BadLinesRefuseTheFileAndSayWhere) {
         {"local samerole all trust", "\"samerole\" is not supported"},
         {"local samegroup all trust", "\"samegroup\" is not supported"},
         {"local all +staff trust", "\"+staff\" is not supported"},
-        {"local all /^a trust", "regular expressions are not supported"},
-        {"local /^a all trust", "regular expressions are not supported"},
+        {"local all /^(a trust", "the regular expression \"^(a\""},
+        {"local /[ all trust", "the regular expression \"[\""},
+        {"local all all peer mapp=x", "\"mapp\" is no option of peer"},
+        {"local all all trust map=x", "\"map\" is no option of trust"},
+        {"local all all ldap ldapserver=x", "one of ldapbasedn, ldapprefix and ldapsuffix"},
         {"local all all gss", "the authentication method \"gss\" is not supported"},
         {"local all all ident", "the authentication method \"ident\" is not supported"},
         {"local all all any", "the authentication method \"any\" is not supported"},

@@ -143,12 +143,6 @@ TEST(LoadTest, TlsModesAreTakenForBothSidesAndForEachDatabase) {
     EXPECT_THAT(refusal_of_setting("client_tls_sslmode = on"), HasSubstr("verify-full"));
 }
 
-TEST(LoadTest, MethodsThatAreNotBuiltAreRefused) {
-    for (const std::string method : {"ldap", "pam"}) {
-        EXPECT_THAT(refusal_of_setting("auth_type = " + method), HasSubstr("not built yet"));
-    }
-}
-
 TEST(LoadTest, WhatIsNotBuiltGetsOneWarningWhenItIsSet) {
     const auto all = good(
         "[pgbouncer]\n"
@@ -310,6 +304,21 @@ TEST(LoadTest, WithoutTemplateUnknownDatabasesAreNone) {
     EXPECT_FALSE(resolve_database(*good("[pgbouncer]\n"), "x"));
 }
 
+TEST(LoadTest, AuthDbnameIsNotTheConsole) {
+    for (const char* console : {"pgbouncer", "pgweir"}) {
+        EXPECT_NE(
+            refusal(std::string("[pgbouncer]\nauth_dbname = ") + console + "\n")
+                .find("not the console"),
+            std::string::npos
+        );
+        EXPECT_NE(
+            refusal(std::string("[pgbouncer]\n[databases]\nx = auth_dbname=") + console + "\n")
+                .find("not the console"),
+            std::string::npos
+        );
+    }
+}
+
 TEST(LoadTest, KeysOfADatabaseThatAreNotBuiltAreReported) {
     const auto all = good(
         "[pgbouncer]\n[databases]\nx = auth_user=a auth_query='SELECT 1' "
@@ -317,11 +326,7 @@ TEST(LoadTest, KeysOfADatabaseThatAreNotBuiltAreReported) {
     );
     EXPECT_THAT(
         warnings_of(*all),
-        ElementsAre(
-            "a.ini:3: x: auth_user is not supported yet and is ignored",
-            "a.ini:3: x: auth_query is not supported yet and is ignored",
-            "a.ini:3: x: load_balance_hosts is not supported yet and is ignored"
-        )
+        ElementsAre("a.ini:3: x: load_balance_hosts is not supported yet and is ignored")
     );
     EXPECT_EQ(all->databases.at("x").load_balance_hosts, load_balance::disable);
 }

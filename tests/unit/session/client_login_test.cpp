@@ -9,6 +9,7 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace pgweir::session {
 namespace {
@@ -42,6 +43,14 @@ protected:
     outcome feed(std::string_view bytes, room now = room::free) {
         out.clear();
         return login->feed(bytes, now, out);
+    }
+
+    /// The same with a password that somebody must compute for.
+    outcome feed_computed(std::string_view bytes) {
+        EXPECT_EQ(feed(bytes), outcome::ask);
+        const auth::slow_question question = login->take_question();
+        EXPECT_TRUE(auth::is_computed(question));
+        return login->on_answer(auth::compute(question), out);
     }
 
     /// The SQLSTATE of the ErrorResponse that is all that was sent; empty if it is something else.
@@ -98,7 +107,7 @@ TEST_F(ClientLoginTest, WrongPasswordIsRefusedLikeAnUnknownUser) {
     const std::string known = out;
     use("auth_type = plain\n");
     feed(startup({{"user", "stranger"}, {"database", "db"}}));
-    EXPECT_EQ(feed(password("no")), outcome::refused);
+    EXPECT_EQ(feed_computed(password("no")), outcome::refused);
     EXPECT_EQ(out, known);
 }
 
@@ -251,6 +260,22 @@ TEST_F(ClientLoginTest, CertificateHasToNameTheUser) {
     own.local = own.own_user = true;
     use_tls(cert, own);
     EXPECT_EQ(feed(startup(as_u)), outcome::refused) << "there is no certificate";
+}
+
+TEST_F(ClientLoginTest, CertificatesGoThroughTheMapOfTheirRule) {
+    constexpr std::string_view rules = "hostssl all all all cert map=staff\n";
+    connection_facts facts;
+    facts.ip = std::string("\x7f\0\0\1", 4);
+    for (const auto& [certified, name, good] :
+         {std::tuple(true, "u@example", true),
+          std::tuple(true, "u", false),
+          std::tuple(true, "", false),
+          std::tuple(false, "u@example", false)}) {
+        use_tls("auth_type = hba\n", facts, rules);
+        feed(ssl_request());
+        login->secured({certified, {name, {}}, ""});
+        EXPECT_EQ(feed(startup(as_u)), good ? outcome::admitted : outcome::refused) << name;
+    }
 }
 
 TEST_F(ClientLoginTest, RulesSeeTls) {
@@ -453,6 +478,131 @@ TEST_F(ClientLoginTest, RulesDecideByAddressDatabaseAndUser) {
     local.local = true;
     use(hba, local, rules);
     EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+}
+
+// What a log-in waits for.
+
+constexpr const char* asking = "auth_type = plain\nauth_user = asker\n";
+const parameters as_stranger = {{"user", "v"}, {"database", "db"}};
+
+looked_up found(std::string name, std::string_view secret_text) {
+    looked_up answer;
+    answer.what = looked_up::kind::found;
+    answer.name = std::move(name);
+    answer.password = secret(secret_text);
+    return answer;
+}
+
+TEST_F(ClientLoginTest, UsersThatAreListedAreNotLookedUp) {
+    use(asking);
+    EXPECT_EQ(feed(startup(as_u)), outcome::wait);
+    EXPECT_EQ(feed(password("pw")), outcome::admitted);
+    EXPECT_EQ(login->server_password()->view(), "pw");
+}
+
+TEST_F(ClientLoginTest, OthersAreLookedUpOnceAndGoOnAsTheAnswerSays) {
+    use(asking);
+    EXPECT_EQ(feed(startup(as_stranger)), outcome::lookup);
+    EXPECT_EQ(out, "");
+    EXPECT_EQ(login->lookup().user, "v");
+    EXPECT_EQ(login->lookup().database, "db");
+    EXPECT_EQ(login->on_looked_up(found("w", "geheim"), out), outcome::wait);
+    EXPECT_EQ(feed(password("geheim")), outcome::admitted);
+    EXPECT_EQ(login->user(), "w");
+}
+
+TEST_F(ClientLoginTest, WhatComesDuringALookupIsKept) {
+    use(asking);
+    EXPECT_EQ(feed(startup(as_stranger)), outcome::lookup);
+    const std::string ahead = password("geheim") + "Q...";
+    for (const char byte : ahead) {
+        EXPECT_EQ(feed(std::string_view(&byte, 1)), outcome::wait);
+    }
+    EXPECT_EQ(login->buffered(), ahead.size());
+    EXPECT_EQ(login->on_looked_up(found("v", "geheim"), out), outcome::admitted);
+    EXPECT_EQ(login->take_rest(), "Q...");
+}
+
+TEST_F(ClientLoginTest, WhoIsNotFoundIsRefusedLikeAWrongPassword) {
+    use(asking);
+    feed(startup(as_stranger));
+    out.clear();
+    EXPECT_EQ(login->on_looked_up({}, out), outcome::wait);
+    const std::string asked = out;
+    EXPECT_EQ(feed_computed(password("geheim")), outcome::refused);
+    const std::string said = out;
+    use(asking);
+    EXPECT_EQ(feed(startup(as_u)), outcome::wait);
+    EXPECT_EQ(out, asked);
+    EXPECT_EQ(feed(password("geheim")), outcome::refused);
+    EXPECT_EQ(out, said);
+}
+
+TEST_F(ClientLoginTest, ALookupThatFailsRefuses) {
+    use(asking);
+    feed(startup(as_stranger));
+    looked_up answer;
+    answer.what = looked_up::kind::refused;
+    answer.code = errc::auth_database_disabled;
+    answer.addition = "users";
+    EXPECT_EQ(login->on_looked_up(answer, out), outcome::refused);
+    EXPECT_EQ(error_text(), "authentication database is disabled: users");
+}
+
+TEST_F(ClientLoginTest, SecretsThatOpenNothingAreNotForServers) {
+    const std::string scram = auth::format_scram_secret(auth::make_scram_secret("pw", 2));
+    for (const std::string& stored : {scram, std::string()}) {
+        use("auth_type = trust\nauth_user = asker\n");
+        EXPECT_EQ(feed(startup(as_stranger)), outcome::lookup);
+        EXPECT_EQ(login->on_looked_up(found("v", stored), out), outcome::admitted);
+        EXPECT_EQ(login->server_password(), nullptr);
+    }
+    use("auth_type = trust\nauth_user = asker\n");
+    EXPECT_EQ(feed(startup(as_stranger)), outcome::lookup);
+    EXPECT_EQ(login->on_looked_up(found("v", "geheim"), out), outcome::admitted);
+    EXPECT_EQ(login->server_password()->view(), "geheim");
+}
+
+TEST_F(ClientLoginTest, RulesHoldForWhoTheClientBecomes) {
+    connection_facts near;
+    near.ip = std::string("\x0a\0\0\1", 4);
+    use("auth_type = hba\nauth_hba_file = hba\nauth_user = asker\n",
+        near,
+        "host all w all reject\nhost all all all password\n");
+    EXPECT_EQ(feed(startup(as_stranger)), outcome::lookup);
+    EXPECT_EQ(login->on_looked_up(found("w", "geheim"), out), outcome::refused);
+    EXPECT_EQ(error_text(), text_of(errc::hba_reject).message);
+}
+
+TEST_F(ClientLoginTest, PeersAreNamedByTheSystem) {
+    connection_facts local;
+    local.local = true;
+    local.uid = 17;
+    for (const char* name : {"u", "other", ""}) {
+        use("auth_type = hba\nauth_hba_file = hba\n", local, "local all all peer\n");
+        EXPECT_EQ(feed(startup(as_u)), outcome::ask);
+        const auth::slow_question question = login->take_question();
+        ASSERT_TRUE(std::holds_alternative<auth::ask_user_name>(question));
+        EXPECT_EQ(std::get<auth::ask_user_name>(question).uid, 17u);
+        auth::slow_answer answer;
+        answer.name = name;
+        const bool same = std::string_view(name) == "u";
+        EXPECT_EQ(login->on_answer(answer, out), same ? outcome::admitted : outcome::refused);
+    }
+}
+
+TEST_F(ClientLoginTest, AnswersOfHelpersGoOnWithTheLogIn) {
+    use("auth_type = pam\nauth_pam_service = s\n");
+    EXPECT_EQ(feed(startup(as_stranger)), outcome::wait);
+    EXPECT_EQ(feed(password("geheim") + "Q..."), outcome::ask);
+    const auto question = std::get<auth::ask_pam>(login->take_question());
+    EXPECT_EQ(question.service, "s");
+    EXPECT_EQ(question.user, "v");
+    EXPECT_EQ(feed("..."), outcome::wait);
+    auth::slow_answer answer;
+    answer.fits = true;
+    EXPECT_EQ(login->on_answer(answer, out), outcome::admitted);
+    EXPECT_EQ(login->take_rest(), "Q......");
 }
 
 TEST_F(ClientLoginTest, WithoutRulesNobodyGetsIn) {

@@ -57,7 +57,8 @@ struct test_tls {
     );
 };
 
-/// The settings of a pooler whose users are "u" (password "pw") and "pgweir".
+/// The settings of a pooler whose users are "u" (password "pw") and "pgweir". Beside rules there is
+/// a map `staff`: u@example is u.
 inline runtime_ptr settings(
     std::string pgbouncer, std::string_view hba = "", net::tls_context_ptr tls = nullptr
 ) {
@@ -73,6 +74,9 @@ inline runtime_ptr settings(
         });
         EXPECT_TRUE(rules);
         made.hba = std::make_shared<const auth::hba_rules>(std::move(*rules));
+        made.ident = std::make_shared<const auth::ident_map>(
+            *auth::ident_map::parse("staff /^(.*)@example$ \\1\n", "ident")
+        );
     }
     return std::make_shared<const runtime>(std::move(made));
 }
