@@ -129,6 +129,8 @@ public:
     /// ones.
     void await_progress() noexcept { progress_awaited_ = true; }
 
+    bool progress_awaited() const noexcept { return progress_awaited_; }
+
     std::size_t queued() const noexcept { return stream_->queued(); }
 
     /// A message has been forwarded in part: nothing else may be told to the client now.

@@ -2,7 +2,6 @@
 
 #include "protocol/message.hpp"
 
-#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -33,21 +32,29 @@ std::uint64_t fingerprint_of_rows(std::string_view row_description) noexcept {
     return print;
 }
 
-server_statements::standing server_statements::standing_of(
-    const statement& s, std::uint32_t segment
-) const noexcept {
+/// The youngest request under way that prepares or closes it on the server; null if there is none.
+const statement_effect* server_statements::last_change(const statement& s) const noexcept {
     for (std::size_t i = queue_.size(); i > head_; i--) {
         const statement_effect& effect = queue_[i - 1];
         const bool changes = effect.what == kind::prepare || effect.what == kind::close;
-        if (effect.statement.get() != &s || !effect.of_server() || !changes) {
-            continue;
+        if (effect.statement.get() == &s && effect.of_server() && changes) {
+            return &effect;
         }
-        if (effect.segment != segment) {
-            return standing::unsure;
-        }
-        return effect.what == kind::prepare ? standing::prepared : standing::missing;
     }
-    return by_number_.contains(s.number()) ? standing::prepared : standing::missing;
+    return nullptr;
+}
+
+server_statements::standing server_statements::standing_of(
+    const statement& s, std::uint32_t segment
+) const noexcept {
+    const statement_effect* change = last_change(s);
+    if (change == nullptr) {
+        return by_number_.contains(s.number()) ? standing::prepared : standing::missing;
+    }
+    if (change->segment != segment) {
+        return standing::unsure;
+    }
+    return change->what == kind::prepare ? standing::prepared : standing::missing;
 }
 
 void server_statements::use(const statement& s, std::uint32_t segment) noexcept {
@@ -76,16 +83,16 @@ statement_ptr server_statements::victim(std::size_t limit, std::size_t more, con
         return nullptr;
     }
     for (auto at = entries_.rbegin(); at != entries_.rend(); ++at) {
-        const bool goes = std::any_of(
-            queue_.begin() + std::ptrdiff_t(head_),
-            queue_.end(),
-            [&](const auto& effect) {
-                return effect.what == kind::close && effect.of_server() &&
-                       effect.statement == at->statement;
-            }
-        );
-        if (!goes && at->statement.get() != keep) {
+        if (at->statement.get() != keep && last_change(*at->statement) == nullptr) {
             return at->statement;
+        }
+    }
+    for (std::size_t i = head_; i != queue_.size(); i++) {
+        const statement_effect& effect = queue_[i];
+        const bool prepares = effect.what == kind::prepare && effect.of_server();
+        if (prepares && effect.statement.get() != keep &&
+            last_change(*effect.statement) == &effect) {
+            return effect.statement;
         }
     }
     return nullptr;

@@ -118,6 +118,7 @@ private:
 
     using entry_list = std::list<entry>;
 
+    const statement_effect* last_change(const statement& s) const noexcept;
     statement_effect take();
     void prepared(const statement_ptr& s, std::uint32_t segment);
     void closed(std::uint64_t number) noexcept;

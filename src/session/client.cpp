@@ -148,7 +148,10 @@ void client::on_received(std::string_view bytes) {
                 return relay(bytes);
             }
             keep(bytes);
-            return send_pending();
+            if (server_ == nullptr || !server_->progress_awaited()) {
+                send_pending();
+            }
+            return;
         case state::canceling:
         case state::ended:
             return;

@@ -27,6 +27,7 @@ class AsyncWire:
     def __init__(self, reader, writer):
         self.reader = reader
         self.writer = writer
+        self.names = set()  # of prepared statements
 
     @classmethod
     async def login(cls, address, user, database):
@@ -74,6 +75,9 @@ class Storm:
         self.end = 0.0
         self.random = random.Random(6432)
 
+    def actions(self):
+        return (self.simple, self.extended, self.pipeline, self.transaction)
+
     # One client.
 
     async def client(self, number):
@@ -84,7 +88,7 @@ class Storm:
                 if connection is None:
                     connection = await AsyncWire.login(self.address, self.user, self.database)
                 count += 1
-                action = self.random.choice((self.simple, self.extended, self.pipeline, self.transaction))
+                action = self.random.choice(self.actions())
                 await action(connection, number, count)
             except (wire.ConnectionClosed, OSError) as error:
                 self.lost_connections += 1
@@ -210,6 +214,54 @@ class Storm:
         return "\n".join(lines)
 
 
+class PreparedStorm(Storm):
+    """The same with prepared statements, which come and go by every way that there is."""
+
+    TEXTS = 12
+
+    def actions(self):
+        return (self.prepared, self.prepared, self.prepared, self.pipeline_of_prepared, self.forget, self.close_one)
+
+    def text(self, which):
+        """Without and with literals, and each of them another statement."""
+        literal = f"'{which}'::text" if which % 2 else str(which)
+        return f"select $1::int, $2::int, case when {literal} is null then 'x' end"
+
+    def request(self, connection, number, count):
+        """Runs a statement, and prepares it before if this connection has not done so."""
+        which = self.random.randrange(self.TEXTS)
+        name = f"s{which}"
+        data = b""
+        if name not in connection.names:
+            connection.names.add(name)
+            data = wire.parse(self.text(which), name)
+            data += wire.describe(name) if self.random.random() < 0.5 else b""
+        return data + wire.bind((number, count), name) + wire.execute() + wire.sync()
+
+    async def prepared(self, connection, number, count):
+        self.check(await connection.ask(self.request(connection, number, count)), number, count)
+
+    async def pipeline_of_prepared(self, connection, number, count):
+        requests = [self.request(connection, number, count) for _ in range(4)]
+        connection.writer.write(b"".join(requests))
+        for _ in requests:
+            self.check(await asyncio.wait_for(connection.result(), 60), number, count)
+
+    async def forget(self, connection, number, count):
+        what = self.random.choice(("deallocate all", "discard all"))
+        result = await connection.ask(wire.query(what))
+        if result.tags != [what.upper()]:
+            self.wrong.append(f"client {number}, {what} {count}: {result.messages} {result.errors}")
+        connection.names.clear()
+
+    async def close_one(self, connection, number, count):
+        if connection.names:
+            name = connection.names.pop()
+            result = await connection.ask(wire.close_statement(name) + wire.sync())
+            if result.types != "3Z":
+                self.wrong.append(f"client {number}, close {count}: {result.messages} {result.errors}")
+
+
 def main():
     from pooler import Pooler, allow_many_files
     from postgres import Cluster
@@ -219,13 +271,15 @@ def main():
     options.add_argument("--seconds", type=float, default=60)
     options.add_argument("--interval", type=float, default=0.1)
     options.add_argument("--pool", type=int, default=20)
+    options.add_argument("--prepared", action="store_true", help="a storm of prepared statements")
     chosen = options.parse_args()
     allow_many_files()
     cluster = Cluster()
     pooler = Pooler(cluster.primary, {"default_pool_size": chosen.pool})
     try:
         pooler.start()
-        storm = Storm(pooler.address, chosen.clients, chosen.seconds)
+        kind = PreparedStorm if chosen.prepared else Storm
+        storm = kind(pooler.address, chosen.clients, chosen.seconds)
         storm.run(cluster.primary, chosen.interval)
         print(storm.report())
         pooler.check()

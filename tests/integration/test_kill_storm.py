@@ -3,7 +3,7 @@
 import pytest
 
 from harness import nothing_is_open, works
-from kill_storm import Storm
+from kill_storm import PreparedStorm, Storm
 
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])
@@ -15,5 +15,16 @@ def test_no_answer_goes_astray_while_servers_are_killed(start_pooler, primary, m
     print(storm.report())
     assert not storm.wrong, storm.report()
     assert storm.kills > 30 and storm.answers > 500, storm.report()
+    nothing_is_open(primary)
+    works(pooler)
+
+
+def test_prepared_statements_survive_the_killing_of_servers(start_pooler, primary):
+    pooler = start_pooler(default_pool_size=10, max_prepared_statements=8)
+    storm = PreparedStorm(pooler.address, clients=50, seconds=5)
+    storm.run(primary)
+    print(storm.report())
+    assert not storm.wrong, storm.report()
+    assert storm.kills > 20 and storm.answers > 500, storm.report()
     nothing_is_open(primary)
     works(pooler)

@@ -295,3 +295,233 @@ def test_conversations_byte_by_byte(start_pooler, expected):
         with pooler.client() as through:
             received = hold(through, at_once(segments), Direct(), byte_by_byte)
             assert received == expected[name]["at once"], name
+
+
+# What is on the servers.
+
+
+def statements_of(pooler, what="count(*)"):
+    """As a client of the pool's only server sees it."""
+    with pooler.client() as client:
+        return client.ask(f"select {what} from pg_prepared_statements")
+
+
+def prepared(client, name, sql):
+    result = request_of(client, parse(sql, name))
+    assert not result.errors, result.errors
+    return client
+
+
+def request_of(client, data):
+    client.send(data + sync())
+    return client.read_result()
+
+
+def value_of(client, name, *values):
+    client.send(run(name, *values))
+    result = client.read_result()
+    if result.errors:
+        raise result.errors[0]
+    return result.value
+
+
+def test_clients_share_what_they_prepare(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as one, pooler.client() as other:
+        prepared(one, "a", "select $1::int + 1")
+        prepared(other, "b", "select $1::int + 1")
+        assert value_of(one, "a", 1) == "2" and value_of(other, "b", 2) == "3"
+        assert statements_of(pooler) == "1"
+        totals = {row["database"]: row for row in pooler.show("STATS_TOTALS")}["app"]
+        assert (totals["client_parse_count"], totals["server_parse_count"]) == ("2", "1")
+        assert totals["bind_count"] == "2"
+        clients = [row["prepared_statements"] for row in pooler.show("CLIENTS") if row["database"] == "app"]
+        assert clients == ["1", "1"]
+        assert [row["prepared_statements"] for row in pooler.show("SERVERS")] == ["1"]
+
+
+def test_a_server_has_no_more_than_the_limit(start_pooler):
+    pooler = start_pooler(default_pool_size=1, max_prepared_statements=3)
+    with pooler.client() as client:
+        for at in range(10):
+            prepared(client, f"s{at}", f"select {at}")
+        assert statements_of(pooler) == "3"
+        assert [value_of(client, f"s{at}") for at in range(10)] == [str(at) for at in range(10)]
+        assert statements_of(pooler) == "3"
+        pooler.reload(max_prepared_statements=1)
+        assert value_of(client, "s0") == "0"
+        assert value_of(client, "s1") == "1"
+        assert statements_of(pooler) == "1"
+        pooler.reload(max_prepared_statements=20)
+        for at in range(10):
+            assert value_of(client, f"s{at}") == str(at)
+        assert statements_of(pooler) == "10"
+
+
+def test_switched_off_names_are_the_servers(start_pooler):
+    pooler = start_pooler(default_pool_size=1, max_prepared_statements=0)
+    with pooler.client() as client:
+        prepared(client, "mine", "select 1")
+        assert statements_of(pooler, "string_agg(name, ' ')") == "mine"
+        pooler.reload(max_prepared_statements=10)
+        prepared(client, "shared", "select 2")
+        pooler.reload(max_prepared_statements=0)
+        assert value_of(client, "shared") == "2", "who has names keeps them"
+
+
+def test_in_session_mode_names_are_the_servers(start_pooler):
+    pooler = start_pooler(pool_mode="session")
+    with pooler.client() as client:
+        prepared(client, "mine", "select 1")
+        assert client.ask("select string_agg(name, ' ') from pg_prepared_statements") == "mine"
+        assert value_of(client, "mine") == "1"
+
+
+def test_deallocate_all_drops_one_clients_names_only(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as one, pooler.client() as other:
+        prepared(one, "s", "select 1")
+        prepared(other, "s", "select 1")
+        for forget in ("deallocate all", "discard all"):
+            one.ask(forget)
+            assert value_of(other, "s") == "1"
+            check_error(request_of(one, bind(name="s") + execute()).error, "26000", '"s" does not exist')
+            prepared(one, "s", "select 1")
+
+
+def test_what_a_function_dropped_is_prepared_again(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as client:
+        prepared(client, "s", "select 1")
+        client.ask("do $$ begin execute 'deallocate all'; end $$")
+        assert statements_of(pooler) == "0"
+        check_error(request_of(client, bind(name="s") + execute()).error, "26000", '"s" does not exist')
+        assert value_of(client, "s") == "1"
+
+
+def test_a_client_that_vanishes_leaves_nothing_behind(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as client:
+        prepared(client, "s", "select 1")
+        client.send(parse("select 2", "t") + bind(name="s") + execute())
+        client.reset()
+    with pooler.client() as client:
+        check_error(request_of(client, bind(name="s") + execute()).error, "26000", '"s" does not exist')
+        prepared(client, "s", "select 3")
+        assert value_of(client, "s") == "3"
+
+
+# Literals are read when a statement is prepared.
+
+DAY = "select extract(day from date '01/02/2023')::int"
+MOMENT = "select extract(epoch from timestamptz '2023-01-01 00:00')::int"
+SETTINGS = [
+    ("DateStyle", DAY, {"ISO, MDY": "2", "ISO, DMY": "1"}),
+    ("TimeZone", MOMENT, {"UTC": "1672531200", "Asia/Tokyo": "1672498800"}),
+    ("standard_conforming_strings", "select length('a\\\\b')", {"on": "4", "off": "3"}),
+    (
+        "IntervalStyle",
+        "select extract(minute from interval '-1 2:03')::int",
+        {"postgres": "3", "sql_standard": "-3"},
+    ),
+]
+
+
+@pytest.mark.parametrize("setting,sql,values", SETTINGS, ids=[setting for setting, _, _ in SETTINGS])
+def test_literals_are_those_of_the_settings_at_parse(start_pooler, setting, sql, values):
+    pooler = start_pooler(default_pool_size=2)
+    rotation = Rotation(pooler)
+    first, second = values
+    with pooler.client() as one, pooler.client() as other:
+        one.status = other.status = "I"
+        one.ask(f"set {setting} to '{first}'")
+        other.ask(f"set {setting} to '{second}'")
+        prepared(one, "s", sql)
+        prepared(other, "s", sql)
+        for _ in range(3):
+            rotation.before(one)
+            assert value_of(one, "s") == values[first]
+            assert value_of(other, "s") == values[second]
+        # On a server that has not seen it, it is prepared under the settings of then.
+        one.ask(f"set {setting} to '{second}'")
+        prepared(one, "t", f"{sql} + 0")
+        one.ask(f"set {setting} to '{first}'")
+        for _ in range(3):
+            rotation.before(one)
+            assert value_of(one, "t") == values[second]
+            assert one.ask(f"show {setting}") == first
+    rotation.close()
+
+
+def test_literals_of_a_failed_transaction_leave_the_settings_alone(start_pooler):
+    pooler = start_pooler(default_pool_size=2)
+    rotation = Rotation(pooler)
+    with pooler.client() as one:
+        one.status = "I"
+        one.ask("set datestyle to 'ISO, DMY'")
+        prepared(one, "s", "select date '01/02/2023', 1 / $1::int")
+        one.ask("set datestyle to 'ISO, MDY'")
+        rotation.before(one)
+        one.ask("begin")
+        one.send(run("s", 0))
+        check_error(one.read_result().error, "22012")
+        one.ask("rollback")
+        assert one.ask("show datestyle") == "ISO, MDY"
+        assert value_of(one, "s", 1) == "2023-02-01"
+    rotation.close()
+
+
+# Columns that change.
+
+
+@pytest.fixture
+def changing(primary):
+    primary.ask("create table changing (a int); insert into changing values (7); grant all on changing to app")
+    yield primary
+    primary.ask("drop table changing")
+
+
+def test_a_client_gets_no_other_columns_than_it_was_told(start_pooler, changing):
+    pooler = start_pooler(default_pool_size=2)
+    rotation = Rotation(pooler)
+    with pooler.client() as client, Wire(changing.address).startup("app", "app") as direct:
+        client.status = "I"
+        told = parse("select * from changing", "s") + describe("s") + sync()
+        for wire in (client, direct):
+            wire.send(told)
+            assert wire.read_result().columns == [("a", 23)]
+        changing.ask("alter table changing alter a type text")
+        for _ in range(3):  # one of the servers has never seen it
+            rotation.before(client)
+            for wire in (client, direct):
+                wire.send(bind(name="s") + execute() + sync())
+                error = wire.read_result().error
+                check_error(error, "0A000", "cached plan must not change result type", "ERROR")
+        again = close_statement("s") + told
+        for _ in range(2):
+            rotation.before(client)
+            for wire in (client, direct):
+                wire.send(again)
+                assert wire.read_result().columns == [("a", 25)]
+                assert value_of(wire, "s") == "7"
+    rotation.close()
+
+
+def test_who_prepares_again_after_a_change_has_the_new_columns_on_every_server(start_pooler, changing):
+    pooler = start_pooler(default_pool_size=2)
+    rotation = Rotation(pooler)
+    with pooler.client() as one, pooler.client() as other:
+        one.status = other.status = "I"
+        prepared(one, "s", "select * from changing")
+        for _ in range(2):
+            rotation.before(one)
+            assert value_of(one, "s") == "7"
+        changing.ask("alter table changing alter a type text using 'x' || a")
+        rotation.before(one)
+        one.send(run("s"))
+        check_error(one.read_result().error, "0A000")
+        prepared(other, "s", "select * from changing")
+        for _ in range(3):
+            rotation.before(other)
+            assert value_of(other, "s") == "x7"
+    rotation.close()

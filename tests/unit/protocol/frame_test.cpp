@@ -276,5 +276,107 @@ TEST(FrameTest, KeptMemoryGrowsWithWhatArrivedNotWithWhatWasAnnounced) {
     EXPECT_EQ(scanner.position(), 0u);
 }
 
+// Messages of which only the beginning is looked at.
+
+constexpr type_set headed_types("Z", "B");
+
+/// A relay that looks at the beginning of B, and wants those whole that begin with a w.
+struct head_run {
+    frame_scanner scanner{headed_types, whole_limit, length_limit};
+    std::vector<std::string> seen;
+    std::string forwarded;
+
+    void chunk(std::string_view bytes) {
+        scanner.feed(bytes);
+        std::size_t done = 0;
+        for (;;) {
+            const event what = scanner.next();
+            if (what == event::end || what == event::malformed) {
+                forwarded += bytes.substr(done, scanner.position() - done);
+                return;
+            }
+            if (what == event::head && scanner.body().starts_with("w") &&
+                scanner.want_whole(whole_limit)) {
+                done = scanner.raw_in_chunk() ? done : scanner.position();
+                continue;
+            }
+            record(what);
+            if (!scanner.raw_in_chunk()) {
+                EXPECT_LE(done, scanner.position());
+                forwarded += scanner.raw();
+                done = scanner.position();
+            }
+        }
+    }
+
+    void record(event what) {
+        const std::string kind = what == event::header ? " " : what == event::head ? "~" : "=";
+        const std::string body = what == event::header ? "" : std::string(scanner.body());
+        seen.push_back(std::string(1, scanner.type()) + kind + body);
+    }
+};
+
+const std::string headed_sample = frame('B', "short") + frame('D', "row") +
+                                  frame('B', std::string(head_limit + 100, 'x')) +
+                                  frame('B', "whole " + std::string(700, 'y')) + frame('Z', "I") +
+                                  frame('B', std::string(head_limit, 'z')) + frame('Z', "I");
+
+const std::vector<std::string> headed_seen = {
+    "B~short",
+    "D ",
+    "B~" + std::string(head_limit, 'x'),
+    "B=whole " + std::string(700, 'y'),
+    "Z=I",
+    "B~" + std::string(head_limit, 'z'),
+    "Z=I"};
+
+TEST(FrameTest, HeadsAreHandedOutWithTheFirstBytesOfTheBody) {
+    head_run all;
+    all.chunk(headed_sample);
+    EXPECT_EQ(all.seen, headed_seen);
+    EXPECT_EQ(all.forwarded, headed_sample);
+}
+
+TEST(FrameTest, HeadsInEverySplitGiveTheSame) {
+    for (std::size_t cut = 0; cut <= headed_sample.size(); ++cut) {
+        head_run all;
+        all.chunk(std::string_view(headed_sample).substr(0, cut));
+        EXPECT_EQ(all.forwarded.size() + all.scanner.kept(), cut);
+        all.chunk(std::string_view(headed_sample).substr(cut));
+        ASSERT_EQ(all.seen, headed_seen) << "cut at " << cut;
+        ASSERT_EQ(all.forwarded, headed_sample) << "cut at " << cut;
+    }
+}
+
+TEST(FrameTest, HeadsByteByByteGiveTheSame) {
+    head_run all;
+    for (std::size_t at = 0; at < headed_sample.size(); ++at) {
+        all.chunk(std::string_view(headed_sample).substr(at, 1));
+    }
+    EXPECT_EQ(all.seen, headed_seen);
+    EXPECT_EQ(all.forwarded, headed_sample);
+}
+
+TEST(FrameTest, AMessageAboveTheLimitIsNotWantedWhole) {
+    const std::string text = frame('B', std::string(900, 'x'));
+    frame_scanner scanner(headed_types, whole_limit, length_limit);
+    scanner.feed(text);
+    ASSERT_EQ(scanner.next(), event::head);
+    EXPECT_FALSE(scanner.want_whole(899));
+    EXPECT_EQ(scanner.next(), event::end);
+    EXPECT_TRUE(scanner.at_boundary());
+}
+
+TEST(FrameTest, AMessageThatWasBegunWholeStaysWholeWhenTheSetChanges) {
+    const std::string text = frame('B', std::string(head_limit + 500, 'x'));
+    frame_scanner scanner(all_types, 4 * head_limit, length_limit);
+    scanner.feed(std::string_view(text).substr(0, head_limit + 100));
+    EXPECT_EQ(scanner.next(), event::end);
+    scanner.set_whole(headed_types);
+    scanner.feed(std::string_view(text).substr(head_limit + 100));
+    ASSERT_EQ(scanner.next(), event::message);
+    EXPECT_EQ(scanner.raw(), text);
+}
+
 }  // namespace
 }  // namespace pgweir::protocol

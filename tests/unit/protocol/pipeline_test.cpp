@@ -687,5 +687,126 @@ TEST_F(PipelineTest, OwnQueryInTheMiddleOfABatchIsABug) {
 }
 #endif
 
+// What the pooler adds to a client's requests, and answers for the server.
+
+TEST_F(PipelineTest, RepliesToAnInjectedRequestAreSwallowedAndItsErrorIsNot) {
+    send("P", origin::injected);
+    send("BES");
+    EXPECT_OWN("1");
+    EXPECT_FORWARD("2DCZI");
+    EXPECT_TRUE(owed.releasable());
+    send("P", origin::injected);
+    send("BES");
+    EXPECT_FORWARD("E");
+    EXPECT_FORWARD("ZI");
+    EXPECT_TRUE(owed.releasable());
+}
+
+TEST_F(PipelineTest, InjectedRequestIsNoTaskOfThePoolers) {
+    send("P", origin::injected);
+    EXPECT_FALSE(owed.own_next());
+}
+
+TEST_F(PipelineTest, LocalRequestWaitsForItsTurn) {
+    send("PB");
+    send("P", origin::local);
+    send("S");
+    EXPECT_FALSE(owed.local_next());
+    EXPECT_FORWARD("1");
+    EXPECT_FALSE(owed.local_next());
+    EXPECT_FORWARD("2");
+    ASSERT_TRUE(owed.local_next());
+    EXPECT_EQ(owed.take_local(), request::parse);
+    EXPECT_FORWARD("ZI");
+    EXPECT_TRUE(owed.releasable());
+}
+
+TEST_F(PipelineTest, LocalRequestNeedsItsSyncLikeAnyOther) {
+    send("P", origin::local);
+    EXPECT_TRUE(owed.needs_sync());
+    EXPECT_EQ(owed.take_local(), request::parse);
+    EXPECT_FALSE(owed.settled());
+    send("S");
+    EXPECT_FORWARD("ZI");
+    EXPECT_TRUE(owed.settled());
+}
+
+TEST_F(PipelineTest, LocalRequestIsSkippedAfterAnError) {
+    send("P");
+    send("C", origin::local);
+    send("S");
+    EXPECT_FORWARD("E");
+    EXPECT_FALSE(owed.local_next());
+    EXPECT_FORWARD("ZI");
+    EXPECT_TRUE(owed.releasable());
+}
+
+TEST_F(PipelineTest, NoticeIsGivenOfWhatIsAnswered) {
+    EXPECT_TRUE(owed.sent(request::parse, origin::client, notice::wanted));
+    send("BES");
+    EXPECT_TRUE(owed.notice_next());
+    EXPECT_FORWARD("1");
+    EXPECT_TRUE(owed.has_passed());
+    const auto passed = owed.take_passed();
+    EXPECT_EQ(passed.done, 1u);
+    EXPECT_EQ(passed.dropped, 0u);
+    EXPECT_FORWARD("2CZI");
+    EXPECT_FALSE(owed.has_passed());
+}
+
+TEST_F(PipelineTest, NoticeIsGivenOfWhatFailsAndOfWhatIsSkipped) {
+    owed.sent(request::parse, origin::client, notice::wanted);
+    owed.sent(request::close, origin::local, notice::wanted);
+    send("BS");
+    owed.sent(request::parse, origin::client, notice::wanted);
+    EXPECT_FORWARD("E");
+    const auto passed = owed.take_passed();
+    EXPECT_EQ(passed.done, 0u);
+    EXPECT_EQ(passed.dropped, 2u) << "what comes behind the Sync is not skipped";
+    EXPECT_FORWARD("ZI1");
+    EXPECT_EQ(owed.take_passed().done, 1u);
+}
+
+TEST_F(PipelineTest, NoNoticeIsGivenOfWhatWasSentWhileSkipping) {
+    send("P");
+    EXPECT_FORWARD("E");
+    EXPECT_TRUE(owed.skipping());
+    EXPECT_FALSE(owed.sent(request::parse, origin::local, notice::wanted));
+    EXPECT_TRUE(owed.sent(request::sync));
+    EXPECT_FALSE(owed.skipping());
+    EXPECT_FORWARD("ZI");
+    EXPECT_FALSE(owed.has_passed());
+}
+
+TEST_F(PipelineTest, NoticeOfAQueryIsGivenOnceWhetherItFailsOrNot) {
+    owed.sent(request::query, origin::client, notice::wanted);
+    EXPECT_FORWARD("CZI");
+    EXPECT_EQ(owed.take_passed().done, 1u);
+    owed.sent(request::query, origin::client, notice::wanted);
+    EXPECT_FORWARD("E");
+    EXPECT_EQ(owed.take_passed().dropped, 1u);
+    EXPECT_FORWARD("ZI");
+    EXPECT_FALSE(owed.has_passed());
+}
+
+TEST_F(PipelineTest, SegmentsEndWithWhatIsAnsweredByReadyForQuery) {
+    const std::uint32_t first = owed.segment();
+    send("PBE");
+    EXPECT_EQ(owed.segment(), first);
+    send("S");
+    EXPECT_EQ(owed.segment(), first + 1);
+    send("Q");
+    EXPECT_EQ(owed.segment(), first + 2);
+}
+
+TEST_F(PipelineTest, AnExecuteIsUnderWayUpToItsSync) {
+    send("PB");
+    EXPECT_FALSE(owed.executing());
+    send("E");
+    EXPECT_TRUE(owed.executing());
+    send("S");
+    EXPECT_FALSE(owed.executing());
+}
+
 }  // namespace
 }  // namespace pgweir::protocol

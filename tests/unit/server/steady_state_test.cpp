@@ -5,6 +5,7 @@
 
 #include "protocol/message.hpp"
 #include "protocol/startup.hpp"
+#include "protocol/statement_messages.hpp"
 #include "server/supervisor.hpp"
 
 #include <gtest/gtest.h>
@@ -224,8 +225,20 @@ protected:
         return 0;
     }
 
+    /// What a client sends, and what of it the server gets.
+    struct exchange_of {
+        std::string_view request;
+        std::string_view forwarded;
+        std::string_view answer;
+    };
+
     /// What a thousand exchanges allocate, after some to get used to.
     long allocations_of(std::string_view request, std::string_view answer) {
+        return allocations_of({request, request, answer}, nullptr);
+    }
+
+    /// The same, after `first` was exchanged once.
+    long allocations_of(const exchange_of& repeated, const exchange_of* first) {
         const wire client(socket_of(path_of(2), ::connect));
         std::string startup;
         protocol::put_startup(startup, {{"user", "app"}, {"database", "app"}});
@@ -239,21 +252,24 @@ protected:
         protocol::put_ready_for_query(welcome, protocol::transaction_status::idle);
         server.send(welcome);
         client.receive_until_ready();
-        const auto exchange = [&] {
-            client.send(request);
-            EXPECT_EQ(server.receive(request.size()), request);
-            server.send(answer);
-            EXPECT_EQ(client.receive(answer.size()), answer);
+        const auto exchange = [&](const exchange_of& one) {
+            client.send(one.request);
+            EXPECT_EQ(server.receive(one.forwarded.size()), one.forwarded);
+            server.send(one.answer);
+            EXPECT_EQ(client.receive(one.answer.size()), one.answer);
         };
+        if (first != nullptr) {
+            exchange(*first);
+        }
         for (int i = 0; i < 200; i++) {
-            exchange();
+            exchange(repeated);
         }
         const long thread = worker_thread();
         EXPECT_NE(thread, 0);
         allocations = 0;
         watched_thread = thread;
         for (int i = 0; i < 1'000; i++) {
-            exchange();
+            exchange(repeated);
         }
         watched_thread = 0;
         return allocations;
@@ -290,6 +306,46 @@ TEST_P(SteadyStateTest, ExtendedQueryAllocatesNothing) {
     protocol::put_command_complete(answer, "SELECT 1");
     protocol::put_ready_for_query(answer, protocol::transaction_status::idle);
     EXPECT_EQ(allocations_of(request, answer), 0);
+}
+
+void put_run(std::string& out, std::string_view statement) {
+    protocol::message_writer(out, 'B')
+        .cstring("")
+        .cstring(statement)
+        .int16(0)
+        .int16(1)
+        .int32(2)
+        .bytes("42")
+        .int16(0);
+    protocol::message_writer(out, 'D').byte('P').cstring("");
+    protocol::message_writer(out, 'E').cstring("").int32(0);
+    protocol::put_sync(out);
+}
+
+TEST_P(SteadyStateTest, PreparedStatementAllocatesNothing) {
+    std::string definition = "select $1";
+    definition += std::string(3, '\0');
+    std::string prepare;
+    std::string prepared;
+    protocol::put_parse(prepare, "name", definition);
+    protocol::put_parse(prepared, "PGWEIR_1", definition);
+    protocol::put_sync(prepare);
+    protocol::put_sync(prepared);
+    std::string confirmed;
+    protocol::put_parse_complete(confirmed);
+    protocol::put_ready_for_query(confirmed, protocol::transaction_status::idle);
+    std::string request;
+    std::string forwarded;
+    put_run(request, "name");
+    put_run(forwarded, "PGWEIR_1");
+    std::string answer;
+    protocol::message_writer(answer, '2');
+    protocol::put_row_description(answer, {{"x", 23}});
+    protocol::put_data_row(answer, {"42"});
+    protocol::put_command_complete(answer, "SELECT 1");
+    protocol::put_ready_for_query(answer, protocol::transaction_status::idle);
+    const exchange_of first{prepare, prepared, confirmed};
+    EXPECT_EQ(allocations_of({request, forwarded, answer}, &first), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
