@@ -53,7 +53,7 @@ def transaction_mode(start_pooler, primary, **settings):
 
 
 # Others are "transaction", "transaction_tls" and "direct", straight to PostgreSQL: it shows whether a test is right.
-WAYS = os.environ.get("WAYS", "session").split(",")
+WAYS = os.environ.get("WAYS", "session,transaction").split(",")
 
 
 @pytest.fixture(params=WAYS)

@@ -8,9 +8,9 @@ import pytest
 from pooler import seconds
 
 
-def pgbench(pooler, *arguments):
+def pgbench(place, *arguments):
     done = subprocess.run(
-        ["pgbench", *arguments, pooler.dsn()],
+        ["pgbench", *arguments, place.dsn],
         capture_output=True,
         text=True,
         timeout=seconds(60),
@@ -21,17 +21,16 @@ def pgbench(pooler, *arguments):
 
 
 @pytest.fixture
-def tables(start_pooler, primary):
+def tables(place):
     """pgbench's tables, made through the pooler."""
-    pgbench(start_pooler(), "-i", "-q")
-    yield primary
-    primary.ask("drop table pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
+    pgbench(place, "-i", "-q")
+    yield place.server
+    place.server.ask("drop table pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
 
 
-def check(done, primary):
+def check(done, primary, wanted):
     assert "number of failed transactions: 0" in done.stdout, done.stdout
-    processed = int(re.search(r"actually processed: (\d+)", done.stdout).group(1))
-    assert processed > 20
+    assert re.search(rf"actually processed: {wanted}/{wanted}$", done.stdout, re.MULTILINE), done.stdout
     assert "ERROR" not in done.stderr and "FATAL" not in done.stderr, done.stderr
     sums = {
         primary.ask("select coalesce(sum(abalance), 0) from pgbench_accounts"),
@@ -40,37 +39,26 @@ def check(done, primary):
         primary.ask("select coalesce(sum(delta), 0) from pgbench_history"),
     }
     assert len(sums) == 1, sums
-    return processed
-
-
-@pytest.mark.parametrize("protocol", ["simple", "extended"])
-def test_tpcb_in_transaction_mode(start_pooler, tables, protocol):
-    pooler = start_pooler(default_pool_size=5)
-    processed = check(pgbench(pooler, "-n", "-M", protocol, "-c", "30", "-j", "2", "-T", "2"), tables)
-    assert tables.ask("select count(*) from pgbench_history") == processed
-    assert pooler.servers() <= 5
 
 
 @pytest.mark.parametrize("protocol", ["simple", "extended", "prepared"])
-def test_tpcb_in_session_mode(start_pooler, tables, protocol):
-    pooler = start_pooler(pool_mode="session", default_pool_size=10)
-    check(pgbench(pooler, "-n", "-M", protocol, "-c", "10", "-j", "2", "-T", "2"), tables)
+def test_tpcb(place, tables, protocol):
+    # A thread for each: pgbench waits for Parse without looking after its other clients, which hold the servers.
+    check(pgbench(place, "-n", "-M", protocol, "-c", "30", "-j", "30", "-t", "20"), tables, 600)
+    assert tables.ask("select count(*) from pgbench_history") == 600
 
 
-@pytest.mark.parametrize("protocol", ["simple", "extended"])
-def test_select_only(start_pooler, tables, protocol):
-    pooler = start_pooler(default_pool_size=5)
-    check(pgbench(pooler, "-n", "-S", "-M", protocol, "-c", "50", "-j", "2", "-T", "2"), tables)
+@pytest.mark.parametrize("protocol", ["simple", "extended", "prepared"])
+def test_select_only(place, tables, protocol):
+    check(pgbench(place, "-n", "-S", "-M", protocol, "-c", "50", "-j", "2", "-t", "40"), tables, 2000)
 
 
-@pytest.mark.parametrize("method", ["trust", "scram-sha-256"])
-def test_connect_for_each_transaction(start_pooler, tables, method):
-    pooler = start_pooler(default_pool_size=5, auth_type=method)
-    check(pgbench(pooler, "-n", "-S", "-C", "-c", "10", "-T", "2"), tables)
+def test_connect_for_each_transaction(place, tables):
+    check(pgbench(place, "-n", "-S", "-C", "-c", "10", "-t", "10"), tables, 100)
 
 
-def test_pipelines(start_pooler, tables, tmp_path):
+@pytest.mark.parametrize("protocol", ["extended", "prepared"])
+def test_pipelines(place, tables, tmp_path, protocol):
     script = tmp_path / "pipeline.sql"
     script.write_text("\\startpipeline\n" + "select 1;\n" * 10 + "\\endpipeline\n")
-    pooler = start_pooler(default_pool_size=2)
-    check(pgbench(pooler, "-n", "-f", str(script), "-M", "extended", "-c", "10", "-T", "2"), tables)
+    check(pgbench(place, "-n", "-f", str(script), "-M", protocol, "-c", "10", "-t", "20"), tables, 200)

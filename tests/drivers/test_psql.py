@@ -5,13 +5,12 @@ import subprocess
 import pytest
 
 
-@pytest.fixture(params=["transaction", "session"])
-def psql(request, start_pooler):
-    pooler = start_pooler(pool_mode=request.param, auth_type="scram-sha-256")
+@pytest.fixture
+def psql(place):
 
     def run(*arguments, stdin="", check=True):
         done = subprocess.run(
-            ["psql", "-XAtq", pooler.dsn(), *arguments],
+            ["psql", "-XAtq", place.dsn, *arguments],
             input=stdin,
             capture_output=True,
             text=True,

@@ -9,19 +9,13 @@ from psycopg import sql
 from wire import wait_until
 
 
-def connect(pooler, **options):
-    # In transaction mode a client's prepared statements are not those of its next server.
-    options.setdefault("prepare_threshold", None)
-    return psycopg.connect(pooler.dsn(), **options)
+def connect(place, **options):
+    options.setdefault("prepare_threshold", 1)  # what is run twice is a named statement
+    return psycopg.connect(place.dsn, **options)
 
 
-@pytest.fixture(params=["transaction", "session"])
-def pooler(request, start_pooler):
-    return start_pooler(pool_mode=request.param, auth_type="scram-sha-256", default_pool_size=3)
-
-
-def test_values_of_many_types(pooler):
-    with connect(pooler) as connection:
+def test_values_of_many_types(place):
+    with connect(place) as connection:
         row = connection.execute(
             "select %s::int, %s::text, %s::float8, %s::bytea, %s::int[], %s::jsonb",
             [1, "ü", 1.5, b"\0\xff", [1, None, 3], psycopg.types.json.Jsonb({"a": [1]})],
@@ -29,14 +23,14 @@ def test_values_of_many_types(pooler):
         assert row == (1, "ü", 1.5, b"\0\xff", [1, None, 3], {"a": [1]})
 
 
-def test_binary_cursor(pooler):
-    with connect(pooler) as connection:
+def test_binary_cursor(place):
+    with connect(place) as connection:
         cursor = connection.cursor(binary=True)
         assert cursor.execute("select %b::int8, now() is not null", [2**40]).fetchone() == (2**40, True)
 
 
-def test_transactions_and_savepoints(pooler):
-    with connect(pooler) as connection:
+def test_transactions_and_savepoints(place):
+    with connect(place) as connection:
         with connection.transaction():
             connection.execute("create table things (a int)")
             with pytest.raises(psycopg.errors.DivisionByZero):
@@ -48,8 +42,8 @@ def test_transactions_and_savepoints(pooler):
         connection.execute("drop table things")
 
 
-def test_errors_keep_their_class(pooler):
-    with connect(pooler, autocommit=True) as connection:
+def test_errors_keep_their_class(place):
+    with connect(place, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.UndefinedTable):
             connection.execute("select * from nowhere")
         with pytest.raises(psycopg.errors.InvalidTextRepresentation):
@@ -57,8 +51,8 @@ def test_errors_keep_their_class(pooler):
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_pipeline(pooler):
-    with connect(pooler, autocommit=True) as connection:
+def test_pipeline(place):
+    with connect(place, autocommit=True) as connection:
         with connection.pipeline() as pipeline:
             cursors = [connection.execute("select %s::int", [at]) for at in range(100)]
             pipeline.sync()
@@ -66,8 +60,8 @@ def test_pipeline(pooler):
         assert [cursor.fetchone()[0] for cursor in cursors + more] == list(range(100)) * 2
 
 
-def test_pipeline_with_an_error(pooler):
-    with connect(pooler, autocommit=True) as connection:
+def test_pipeline_with_an_error(place):
+    with connect(place, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.DivisionByZero):
             with connection.pipeline():
                 connection.execute("select 1")
@@ -76,8 +70,8 @@ def test_pipeline_with_an_error(pooler):
         assert connection.execute("select 4").fetchone() == (4,)
 
 
-def test_executemany(pooler):
-    with connect(pooler) as connection:
+def test_executemany(place):
+    with connect(place) as connection:
         connection.execute("create table many (a int, b text)")
         with connection.cursor() as cursor:
             cursor.executemany("insert into many values (%s, %s)", [(at, "x") for at in range(1000)])
@@ -85,8 +79,8 @@ def test_executemany(pooler):
         connection.rollback()
 
 
-def test_copy(pooler):
-    with connect(pooler) as connection:
+def test_copy(place):
+    with connect(place) as connection:
         connection.execute("create table copied (a int, b text)")
         cursor = connection.cursor()
         with cursor.copy("copy copied from stdin") as copy:
@@ -100,8 +94,8 @@ def test_copy(pooler):
         connection.rollback()
 
 
-def test_copy_that_the_client_breaks_off(pooler):
-    with connect(pooler) as connection:
+def test_copy_that_the_client_breaks_off(place):
+    with connect(place) as connection:
         connection.execute("create table broken (a int)")
         connection.commit()
         with pytest.raises((ZeroDivisionError, psycopg.errors.QueryCanceled)):
@@ -113,22 +107,22 @@ def test_copy_that_the_client_breaks_off(pooler):
         connection.execute("drop table broken")
 
 
-def test_server_side_cursor(pooler):
-    with connect(pooler) as connection:
+def test_server_side_cursor(place):
+    with connect(place) as connection:
         with connection.cursor("walker") as cursor:
             cursor.itersize = 100
             cursor.execute("select generate_series(1, 1000)")
             assert sum(row[0] for row in cursor) == 500500
 
 
-def test_cancel(pooler, primary):
+def test_cancel(place):
     import threading
 
     def cancel():
-        wait_until(lambda: primary.backends("state = 'active' and query like '%pg_sleep%'") == 1, "it runs")
+        wait_until(lambda: place.server.backends("state = 'active' and query like '%pg_sleep%'") == 1, "it runs")
         connection.cancel()
 
-    with connect(pooler, autocommit=True) as connection:
+    with connect(place, autocommit=True) as connection:
         canceller = threading.Thread(target=cancel)
         canceller.start()
         with pytest.raises(psycopg.errors.QueryCanceled):
@@ -137,26 +131,47 @@ def test_cancel(pooler, primary):
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_prepared_statements_of_a_session(start_pooler):
-    pooler = start_pooler(pool_mode="session")
-    with connect(pooler, prepare_threshold=0, autocommit=True) as connection:
+def test_prepared_statements(place):
+    with connect(place, prepare_threshold=0, autocommit=True) as connection:
         for at in range(50):
             assert connection.execute("select %s::int + 1", [at]).fetchone() == (at + 1,)
-        assert connection.execute("select count(*) > 0 from pg_prepared_statements").fetchone()[0]
+        with connection.transaction():
+            assert connection.execute("select count(*) > 0 from pg_prepared_statements").fetchone()[0]
+
+
+def test_more_prepared_statements_than_are_kept(place):
+    """psycopg takes the oldest away with DEALLOCATE, in SQL."""
+    if place.mode == "transaction":
+        pytest.skip("DEALLOCATE of one name is PostgreSQL's, which does not have it")
+    with connect(place, prepare_threshold=0, autocommit=True) as connection:
+        connection.prepared_max = 10
+        for round_ in range(2):
+            for at in range(30):
+                assert connection.execute(f"select %s::int + {at}", [round_]).fetchone() == (round_ + at,)
+
+
+def test_what_is_set_stays(place):
+    with connect(place, autocommit=True) as connection:
+        connection.execute("set timezone to 'Asia/Tokyo'")
+        for _ in range(5):
+            assert connection.execute("show timezone").fetchone() == ("Asia/Tokyo",)
+        connection.execute("reset timezone")
+        assert connection.execute("show timezone").fetchone() == ("UTC",)
 
 
 def test_notify_in_a_session(start_pooler):
     pooler = start_pooler(pool_mode="session")
-    with connect(pooler, autocommit=True) as listener, connect(pooler, autocommit=True) as speaker:
-        listener.execute("listen news")
-        speaker.execute(sql.SQL("notify news, {}").format("hello"))
-        assert next(listener.notifies()).payload == "hello"
+    with psycopg.connect(pooler.dsn(), autocommit=True) as listener:
+        with psycopg.connect(pooler.dsn(), autocommit=True) as speaker:
+            listener.execute("listen news")
+            speaker.execute(sql.SQL("notify news, {}").format("hello"))
+            assert next(listener.notifies()).payload == "hello"
 
 
-def test_many_tasks(pooler):
+def test_many_tasks(place):
     async def one(number):
-        options = {"prepare_threshold": None, "autocommit": True}
-        async with await psycopg.AsyncConnection.connect(pooler.dsn(), **options) as connection:
+        options = {"prepare_threshold": 1, "autocommit": True}
+        async with await psycopg.AsyncConnection.connect(place.dsn, **options) as connection:
             for at in range(10):
                 cursor = await connection.execute("select %s::int, %s::int", [number, at])
                 assert await cursor.fetchone() == (number, at)

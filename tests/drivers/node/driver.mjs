@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import pg from "pg";
 
 const connectionString = process.argv[2];
+const ssl = process.argv.includes("--tls") ? { rejectUnauthorized: false } : false;
 
 async function withClient(work) {
-    const client = new pg.Client({ connectionString });
+    const client = new pg.Client({ connectionString, ssl });
     await client.connect();
     try {
         await work(client);
@@ -41,7 +42,7 @@ async function queriesInARow() {
 }
 
 async function pool() {
-    const clients = new pg.Pool({ connectionString, max: 30 });
+    const clients = new pg.Pool({ connectionString, ssl, max: 30 });
     const answers = await Promise.all(
         Array.from({ length: 500 }, (_, at) => clients.query("select $1::int as a", [at])),
     );
@@ -85,10 +86,28 @@ async function namedStatements() {
     });
 }
 
-const cases = [values, errors, queriesInARow, pool, largeResult, notices];
-if (process.argv.includes("--session")) {
-    cases.push(namedStatements);
+async function namedStatementsOfMany() {
+    const clients = new pg.Pool({ connectionString, ssl, max: 20 });
+    await Promise.all(Array.from({ length: 400 }, async (_, at) => {
+        const which = at % 5;
+        const query = { name: `sum${which}`, text: `select $1::int + ${which} as a`, values: [at] };
+        assert.equal((await clients.query(query)).rows[0].a, at + which);
+    }));
+    await clients.end();
 }
+
+async function settings() {
+    await withClient(async (client) => {
+        await client.query("set timezone to 'Asia/Tokyo'");
+        for (let at = 0; at < 5; at++) {
+            assert.equal((await client.query("show timezone")).rows[0].TimeZone, "Asia/Tokyo");
+        }
+    });
+}
+
+const cases = [
+    values, errors, queriesInARow, pool, largeResult, notices, namedStatements, namedStatementsOfMany, settings,
+];
 for (const one of cases) {
     try {
         await one();
