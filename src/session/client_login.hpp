@@ -118,6 +118,9 @@ public:
     const auth::scram_keys* server_keys() const noexcept;
     const secret* server_password() const noexcept;
 
+    /// The same of settings that have no index.
+    const pool::extra_values& extras() const noexcept { return extras_; }
+
     /// Messages to be sent ahead of AuthenticationOk: none, or NegotiateProtocolVersion was sent.
     const auth::client_auth* authentication() const noexcept { return auth_ ? &*auth_ : nullptr; }
 
@@ -135,6 +138,7 @@ private:
     outcome on_parameters(const protocol::startup_packet& packet, std::string& out);
     bool on_parameter(std::string_view name, std::string_view value, std::string& out);
     bool on_options(std::string_view value, std::string& out);
+    bool want_option(std::string_view name, std::string_view value);
     outcome authenticate(std::string& out);
     bool choose_method(std::string& out);
     bool needs_user() const noexcept;
@@ -169,6 +173,7 @@ private:
     std::optional<secret> found_secret_;  // by auth_query
     auth::secret_kind unknown_as_ = auth::secret_kind::scram;
     std::string peer_name_;  // of the socket's owner, as the system calls it
+    pool::extra_values extras_;
     std::optional<auth::client_auth> auth_;
     std::uint64_t cancel_key_ = 0;
     std::string reason_;
