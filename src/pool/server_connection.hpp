@@ -57,10 +57,10 @@ public:
     virtual void on_parameter(std::size_t index, std::string_view value) = 0;
 
     /// Of a request that has this number in the pipeline (see watch_tags).
-    virtual void on_tag(std::string_view tag, std::uint64_t number) = 0;
+    virtual void on_tag(std::string_view /*tag*/, std::uint64_t /*number*/) {}
 
     /// A ReadyForQuery has come; `failed`: an error since the one before it (see watch_tags).
-    virtual void on_ready(protocol::transaction_status status, bool failed) = 0;
+    virtual void on_ready(protocol::transaction_status /*status*/, bool /*failed*/) {}
 
     /// The parameters asked for by set_parameters are in force; `error` says why not.
     virtual void on_parameters_set(std::optional<std::string> error) = 0;

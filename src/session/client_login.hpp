@@ -113,13 +113,13 @@ public:
 
     const wanted_parameters& parameters() const noexcept { return wanted_; }
 
+    /// The same of settings that have no index.
+    const pool::extra_values& extras() const noexcept { return extras_; }
+
     // What the client has proved to know, for logging in to servers as this user; nullptr: nothing.
 
     const auth::scram_keys* server_keys() const noexcept;
     const secret* server_password() const noexcept;
-
-    /// The same of settings that have no index.
-    const pool::extra_values& extras() const noexcept { return extras_; }
 
     /// Messages to be sent ahead of AuthenticationOk: none, or NegotiateProtocolVersion was sent.
     const auth::client_auth* authentication() const noexcept { return auth_ ? &*auth_ : nullptr; }
