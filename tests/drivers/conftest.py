@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
+from certificates import Authority  # noqa: E402
 from fixtures import cluster, pooler, primary, pytest_sessionstart, start_pooler  # noqa: E402, F401
 from postgres import PASSWORDS  # noqa: E402
 
@@ -52,8 +53,8 @@ def transaction_mode(start_pooler, primary, **settings):
     return Place(primary, pooler.port, "transaction", "client_tls_sslmode" in settings)
 
 
-# Others are "transaction", "transaction_tls" and "direct", straight to PostgreSQL: it shows whether a test is right.
-WAYS = os.environ.get("WAYS", "session,transaction").split(",")
+# One more is "direct", straight to PostgreSQL: it shows whether a test is right.
+WAYS = os.environ.get("WAYS", "session,transaction,transaction_tls").split(",")
 
 
 @pytest.fixture(params=WAYS)
@@ -64,8 +65,6 @@ def place(request, start_pooler, primary, tmp_path):
         return session_mode(start_pooler, primary)
     if request.param == "transaction":
         return transaction_mode(start_pooler, primary)
-    from certificates import Authority
-
     certificate, key = Authority(primary.folder, tmp_path.name).server()
     return transaction_mode(
         start_pooler,

@@ -195,6 +195,35 @@ def test_error_at_login_is_given_to_the_client(with_fake):
     assert "too many of you" in str(error)
 
 
+def test_long_error_at_login_is_given_whole(with_fake):
+    """PgBouncer has room for some 480 bytes; beyond that its clients learn nothing."""
+    text = "too many of you " * 500
+
+    def script(connection):
+        connection.read_startup()
+        connection.send(fake_postgres.error_response(S="FATAL", V="FATAL", C="53300", M=text))
+
+    pooler, _ = with_fake(script)
+    error = fails(pooler)
+    assert error.message.endswith(text), error.message
+
+
+def test_login_with_messages_longer_than_a_buffer(with_fake):
+    long = "x" * 20_000
+
+    def script(connection):
+        connection.read_startup()
+        connection.send(fake_postgres.authentication(0))
+        connection.send(message("S", cstring("app.motto") + cstring(long)))
+        connection.send(message("N", b"SNOTICE\0C00000\0M" + cstring(long) + b"\0"))
+        connection.welcome_without_authentication()
+        connection.serve()
+
+    pooler, _ = with_fake(script)
+    with pooler.client("fake") as client:
+        assert client.ask("select 1") == "fake"
+
+
 def test_failing_server_is_not_hammered(with_fake):
     """server_login_retry is the pace, however many clients ask."""
     pooler, fake = with_fake(fake_postgres.error_without_sqlstate, server_login_retry=2)

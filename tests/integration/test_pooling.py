@@ -249,6 +249,17 @@ def test_query_wait_timeout_ends_the_wait(start_pooler):
         assert holder.ask("select 1") == "1"
 
 
+def test_query_wait_timeout_of_one_user_alone(start_pooler):
+    """Nothing else limits any client: PgBouncer then forgets this limit."""
+    nothing = {"query_wait_timeout": 0, "client_login_timeout": 0}
+    pooler = start_pooler(users={"app": "query_wait_timeout=1"}, default_pool_size=1, **nothing)
+    with pooler.client() as holder, pooler.client() as waiter:
+        holder.ask("begin")
+        waiter.send(query("select 1"))
+        closed_with(waiter, "53300", "query_wait_timeout")
+        assert holder.ask("select 1") == "1"
+
+
 def test_max_client_conn_refuses_one_more_but_not_the_console(start_pooler):
     pooler = start_pooler(max_client_conn=3)
     with clients(pooler, 3) as everybody:

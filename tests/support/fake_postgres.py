@@ -70,6 +70,9 @@ class FakeConnection:
     def welcome(self):
         """The end of a log-in that worked."""
         self.send(authentication(0))
+        self.welcome_without_authentication()
+
+    def welcome_without_authentication(self):
         for name, value in (
             ("server_version", "15.0"),
             ("client_encoding", "UTF8"),
