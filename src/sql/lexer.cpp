@@ -230,7 +230,7 @@ token lexer::string(token_kind kind, std::size_t quote) noexcept {
             continue;
         }
         here++;
-        if (at(here) == '\'') {
+        if (at(here) == '\'' && kind != token_kind::bit_string) {
             here++;
             continue;
         }

@@ -124,6 +124,7 @@ TEST(LexerTest, Strings) {
     EXPECT_EQ(read("e'a\\'b' E'\\\\'"), "e:e'a\\'b'|e:E'\\\\'");
     EXPECT_EQ(read("B'01' x'1F'"), "b:B'01'|b:x'1F'");
     EXPECT_EQ(read("B'\\'", backslash::escapes), "b:B'\\'");
+    EXPECT_EQ(read("B'0''1'"), "b:B'0'|s:'1'");
     EXPECT_EQ(read("N'a'"), "w:N|s:'a'");
     EXPECT_EQ(read("U&'a\\0041'"), "U:U&'a\\0041'");
     EXPECT_EQ(read("U&'a'", backslash::escapes), "!:U&'a'");

@@ -1,0 +1,21 @@
+#pragma once
+
+// The cheap question before the exact one: does this text surely leave the session as it is, so
+// that nobody has to read its statements? Asked for every Query and Parse, so that it costs some
+// ten nanoseconds: the first word, then one pass over the bytes, sixteen at a time, for the few
+// words that would matter anywhere and for a second statement. Pure; takes no memory.
+
+#include <string_view>
+
+namespace pgweir::sql {
+
+/// True for an ordinary single statement: no SET or its like, no set_config(), no advisory lock,
+/// nothing temporary. False says nothing: the statements have to be read. The text has no zero
+/// byte.
+bool leaves_session_alone(std::string_view text) noexcept;
+
+/// Of a text that is not at hand as a whole, a part behind its beginning: true if it holds none of
+/// those words. Parts are expected to overlap by a word's length.
+bool holds_nothing(std::string_view part) noexcept;
+
+}  // namespace pgweir::sql
