@@ -13,6 +13,7 @@ constexpr error_text table[] = {
     {"28000", "no username supplied"},
     {"08P01", "name in startup packet too long"},
     {"08P01", "unsupported startup parameter: "},
+    {"08P01", "unsupported startup parameter in options: "},
     {"08P01",
      "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed"},
     {"08P01", "received unencrypted data after SSL request"},

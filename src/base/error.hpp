@@ -18,6 +18,7 @@ enum class errc : std::uint8_t {
     no_user_name,
     name_too_long,
     unsupported_startup_parameter,
+    unsupported_parameter_in_options,
     unsupported_startup_options,
     data_before_tls,
     data_before_gssenc,

@@ -1,5 +1,7 @@
 #include "pool/parameters.hpp"
 
+#include "sql/setting.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,6 +24,9 @@ constexpr std::array<std::string_view, 9> reported = {
     "standard_conforming_strings",
     "TimeZone",
 };
+
+/// Takes rights away and gives others, so it is set behind everything else.
+constexpr std::string_view role = "role";
 
 bool same_name(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
@@ -48,6 +53,76 @@ std::string quoted(const std::string& value) {
     return tag + value + tag;
 }
 
+std::string quoted_name(std::string_view name) {
+    std::string out = "\"";
+    for (char c : name) {
+        out.append(c == '"' ? 2 : 1, c);
+    }
+    return out + '"';
+}
+
+/// What is not ASCII must not be read by the encoding that the session happens to have when the
+/// text is read, which the same text may change.
+bool is_ascii(std::string_view value) {
+    return std::all_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x80; });
+}
+
+void put_set(std::string& text, const std::string& name, const std::string& value) {
+    if (is_ascii(value)) {
+        fmt::format_to(std::back_inserter(text), "SET {}={};", quoted_name(name), quoted(value));
+        return;
+    }
+    fmt::format_to(
+        std::back_inserter(text),
+        "SELECT pg_catalog.set_config({},pg_catalog.convert_from("
+        "pg_catalog.decode('{:02x}','hex'),'UTF8'),false);",
+        quoted(name),
+        fmt::join(
+            reinterpret_cast<const unsigned char*>(value.data()),
+            reinterpret_cast<const unsigned char*>(value.data() + value.size()),
+            ""
+        )
+    );
+}
+
+void put_reset(std::string& text, const std::string& name) {
+    fmt::format_to(std::back_inserter(text), "RESET {};", quoted_name(name));
+}
+
+/// As set_config(), for the list that it is, which SET would take for a single name.
+void put_list(std::string& text, const std::string& name, const std::string& value) {
+    fmt::format_to(
+        std::back_inserter(text),
+        "SELECT pg_catalog.set_config('{}',{},false);",
+        name,
+        quoted(value)
+    );
+}
+
+const std::string* find(const extra_values& values, std::string_view name) {
+    const auto found = values.find(name);
+    return found == values.end() ? nullptr : &found->second;
+}
+
+void change_extras(std::string& text, const extra_values& from, const extra_values& to) {
+    for (const auto& [name, value] : from) {
+        if (name != role && find(to, name) == nullptr) {
+            put_reset(text, name);
+        }
+    }
+    for (const auto& [name, value] : to) {
+        const std::string* has = find(from, name);
+        if (name == role || (has != nullptr && *has == value)) {
+            continue;
+        }
+        if (sql::is_list_of_names(name) && is_ascii(value)) {
+            put_list(text, name, value);
+        } else {
+            put_set(text, name, value);
+        }
+    }
+}
+
 }  // namespace
 
 parameter_store::parameter_store(const std::vector<std::string>& extra_names)
@@ -69,16 +144,17 @@ std::optional<std::size_t> parameter_store::index_of(std::string_view name) cons
     return std::nullopt;
 }
 
-parameter_set_ptr parameter_store::intern(parameter_values values) {
+parameter_set_ptr parameter_store::intern(parameter_values values, extra_values extras) {
+    parameter_set wanted(std::move(values), std::move(extras));
     const std::lock_guard lock(mutex_);
     if (interned_.size() >= prune_at_) {
         std::erase_if(interned_, [](const auto& entry) { return entry.second.expired(); });
         prune_at_ = std::max<std::size_t>(1024, interned_.size() * 2);
     }
-    auto& entry = interned_[values];
+    auto& entry = interned_[wanted];
     parameter_set_ptr found = entry.lock();
     if (!found) {
-        found = std::make_shared<const parameter_set>(std::move(values));
+        found = std::make_shared<const parameter_set>(std::move(wanted));
         entry = found;
     }
     return found;
@@ -92,30 +168,38 @@ parameter_set_ptr parameter_store::with(
     }
     parameter_values values = base->values();
     values[index] = value;
-    return intern(std::move(values));
+    return intern(std::move(values), base->extras());
 }
 
 std::string parameter_store::change(const parameter_set& from, const parameter_set& to) const {
-    std::string sql;
+    std::string text;
+    const std::string* had_role = find(from.extras(), role);
+    const std::string* wants_role = find(to.extras(), role);
+    if (had_role != nullptr && from != to) {
+        put_reset(text, std::string(role));
+    }
     for (std::size_t i = 0; i < names_.size(); i++) {
         const auto& wanted = to.values()[i];
         if (from.values()[i] == wanted) {
             continue;
         }
         if (!wanted) {
-            fmt::format_to(std::back_inserter(sql), "RESET {};", names_[i]);
+            fmt::format_to(std::back_inserter(text), "RESET {};", names_[i]);
         } else if (names_[i] == "search_path") {
-            // Reported as the list it is, which SET would take for a single name.
-            fmt::format_to(
-                std::back_inserter(sql),
-                "SELECT pg_catalog.set_config('search_path',{},false);",
-                quoted(*wanted)
-            );
+            put_list(text, names_[i], *wanted);
         } else {
-            fmt::format_to(std::back_inserter(sql), "SET {}={};", names_[i], quoted(*wanted));
+            fmt::format_to(std::back_inserter(text), "SET {}={};", names_[i], quoted(*wanted));
         }
     }
-    return sql;
+    change_extras(text, from.extras(), to.extras());
+    if (wants_role != nullptr && (!text.empty() || had_role == nullptr)) {
+        put_set(text, std::string(role), *wants_role);
+    }
+    return text;
+}
+
+bool parameter_store::must_be_confirmed(const parameter_set& from, const parameter_set& to) {
+    return from.extras().contains(role) || to.extras().contains(role);
 }
 
 }  // namespace pgweir::pool

@@ -7,6 +7,8 @@
 #include "pool/server_host.hpp"
 #include "protocol/message.hpp"
 #include "protocol/statement_messages.hpp"
+#include "sql/gate.hpp"
+#include "sql/statement.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -19,8 +21,8 @@ using protocol::frame_scanner;
 using protocol::pipeline;
 using protocol::transaction_status;
 
-/// Relaying to a client, only these are read whole: who is done, which parameters changed, which
-/// statements are gone. Of an error, code and message are in the beginning.
+/// Relaying to a client, only these are read whole: who is done, which parameters changed, what was
+/// done. Of an error, code and message are in the beginning.
 constexpr protocol::type_set relay_types{"ZSC", "E"};
 
 /// The same while the columns of a statement are awaited.
@@ -41,7 +43,20 @@ constexpr seconds patience{10};
 /// Each is a connection of its own, and a client may ask for as many as it likes.
 constexpr std::size_t cancels_at_once = 8;
 
+bool resets_parameters(std::string_view query) noexcept {
+    sql::statement_reader statements(query);
+    sql::statement one;
+    while (statements.next(one)) {
+        if (one.kind == sql::statement_kind::reset_all ||
+            one.kind == sql::statement_kind::discard_all) {
+            return true;
+        }
+    }
+    return false;
+}
+
 constexpr std::string_view empty_query = "<empty>";
+constexpr std::string_view discard_query = "DISCARD ALL";
 constexpr std::string_view query_canceled = "57014";
 constexpr std::string_view no_such_statement = "26000";
 constexpr std::string_view plan_changed = "0A000";
@@ -56,7 +71,8 @@ constexpr std::string_view discard_all{"DISCARD ALL", sizeof "DISCARD ALL"};
 server_connection::server_connection(server_host& host, pool& for_pool, std::uint64_t server_id)
     : host_(&host),
       scanner_(protocol::all_types, whole_limit, length_limit),
-      parameters_(host.parameters().empty()) {
+      parameters_(host.parameters().empty()),
+      reported_(parameters_) {
     id = server_id;
     host.pools().run(host.id(), [&](pool_core& core, actions&) {
         core.opened(*this, for_pool, host_->id(), net::loop::now());
@@ -157,6 +173,7 @@ void server_connection::on_login_bytes(std::string_view bytes) {
 void server_connection::logged_in() {
     key_ = login_->key();
     parameters_ = login_->parameters();
+    reported_ = parameters_;
     clear();
     log::info(
         "server {} {}/{} at {}: connected, process {}",
@@ -206,6 +223,8 @@ void server_connection::lease_to(lease_holder& holder, reset_policy after) noexc
     phase_ = phase::ready;
     progress_awaited_ = false;
     error_last_ = false;
+    failed_ = false;
+    work_.begin(requests_.status());
     reset_due_ = after == reset_policy::reset;
     claimed_ = false;
     clear();
@@ -213,13 +232,15 @@ void server_connection::lease_to(lease_holder& holder, reset_policy after) noexc
 
 void server_connection::end_lease(lease_end how) {
     holder_ = nullptr;
+    tags_ = tags::ignored;
     if (phase_ == phase::gone) {
         return;
     }
     if (stream_->paused()) {
         stream_->resume();
     }
-    if (how == lease_end::done && cancels_.empty() && !check_before_use_ && !reset_due_) {
+    const bool clean = !check_before_use_ && !reset_due_ && !soiled_;
+    if (how == lease_end::done && cancels_.empty() && clean) {
         return put_back();
     }
     if (how == lease_end::broken || requests_.needs_sync() || requests_.copy_in_open()) {
@@ -347,6 +368,10 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             scanner_.set_whole(nobodys_now() ? protocol::all_types : reply_types());
             take_parameters();
         } else {
+            const bool failed = std::exchange(failed_, false);
+            if (tags_ == tags::watched && verdict != pipeline::verdict::desync) {
+                holder_->on_ready(requests_.status(), failed);
+            }
             settled_now_ = requests_.settled();
             lease_over_ =
                 settled_now_ && holder_ != nullptr && holder_->is_done(requests_.status());
@@ -355,6 +380,9 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
     } else {
         if (type == 'E' && !own && holder_ != nullptr) {
             instead = error_instead();
+        }
+        if (type == 'C' && !own) {
+            on_tag(scanner_.body());
         }
         verdict = requests_.reply(type);
         if (type == 'S') {
@@ -365,6 +393,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
                 on_task_error(scanner_.body());
             }
             error_last_ = true;
+            failed_ = failed_ || !own;
             if (lease_over_) {
                 poison();
             }
@@ -500,6 +529,16 @@ void server_connection::answer() {
     forward(out);
 }
 
+/// A CommandComplete for the client, its request still the oldest in the pipeline.
+void server_connection::on_tag(std::string_view body) {
+    const std::string_view tag = body.substr(0, body.find('\0'));
+    if (tags_ == tags::watched) {
+        holder_->on_tag(tag, requests_.oldest_number());
+    } else if (!reset_due_ && !sql::tag_leaves_session_alone(tag)) {
+        soil();
+    }
+}
+
 void server_connection::on_parameter(std::string_view body) {
     const auto parameter = protocol::read_parameter_status(body);
     if (!parameter) {
@@ -596,7 +635,7 @@ void server_connection::take_parameters() {
     for (std::size_t i = 0; i < values.size(); i++) {
         values[i] = known[i] && values[i] ? known[i] : values[i];
     }
-    parameters_ = host_->parameters().intern(std::move(values));
+    parameters_ = host_->parameters().intern(std::move(values), wanted->extras());
 }
 
 void server_connection::on_task_done() {
@@ -627,12 +666,33 @@ void server_connection::on_task_done() {
         return end("a request of the pooler's failed: " + error);
     }
     if (done == task_kind::reset) {
-        reset_due_ = false;
+        on_reset_done();
     }
     if (done != task_kind::rollback && requests_.status() != transaction_status::idle) {
         return end("left in a transaction by a request of the pooler's");
     }
     clean_up();
+}
+
+void server_connection::on_reset_done() {
+    const std::string& usual = host_->settings().server_reset_query;
+    const bool discarded = std::exchange(soiled_, false);
+    if (discarded || resets_parameters(usual)) {
+        forget_unreported();
+    }
+    reset_due_ = reset_due_ && discarded && usual != discard_query;
+    setup_due_ = setup_due_ || (discarded && !connect_query_.empty());
+}
+
+/// Parameters have their defaults again; those that are reported were reported.
+void server_connection::forget_unreported() {
+    parameter_values values = parameters_->values();
+    for (std::size_t i = 0; i < values.size(); i++) {
+        if (!reported_->values()[i]) {
+            values[i].reset();
+        }
+    }
+    parameters_ = host_->parameters().intern(std::move(values));
 }
 
 void server_connection::check() {
@@ -674,6 +734,12 @@ void server_connection::clean_up() {
     }
     if (std::exchange(check_before_use_, false)) {
         return start_task(task_kind::check, empty_query);
+    }
+    if (soiled_) {
+        return start_task(task_kind::reset, discard_query);
+    }
+    if (std::exchange(setup_due_, false)) {
+        return start_task(task_kind::connect_query, connect_query_);
     }
     const std::string& reset = host_->settings().server_reset_query;
     if (reset_due_ && !reset.empty()) {

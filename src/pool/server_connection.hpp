@@ -26,6 +26,7 @@
 #include "pool/server_login.hpp"
 #include "pool/server_statements.hpp"
 #include "pool/tls_opening.hpp"
+#include "pool/work_guard.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/pipeline.hpp"
 
@@ -54,6 +55,12 @@ public:
 
     /// The server reports a changed parameter; the message itself comes with on_replies.
     virtual void on_parameter(std::size_t index, std::string_view value) = 0;
+
+    /// Of a request that has this number in the pipeline (see watch_tags).
+    virtual void on_tag(std::string_view tag, std::uint64_t number) = 0;
+
+    /// A ReadyForQuery has come; `failed`: an error since the one before it (see watch_tags).
+    virtual void on_ready(protocol::transaction_status status, bool failed) = 0;
 
     /// The parameters asked for by set_parameters are in force; `error` says why not.
     virtual void on_parameters_set(std::optional<std::string> error) = 0;
@@ -112,6 +119,9 @@ public:
     /// Notes a request, then sends its bytes; in this order.
     protocol::pipeline& requests() noexcept { return requests_; }
 
+    /// What was asked for since it was settled, for the case that the holder leaves.
+    work_guard& work() noexcept { return work_; }
+
     void send(std::string_view bytes) { stream_->send(bytes); }
 
     /// Which statements it has, and what the requests under way do to them.
@@ -145,6 +155,22 @@ public:
     /// that they cannot fail. REQUIRES: settled and idle. Nothing is sent, and false returned, if
     /// there is nothing to change.
     bool set_parameters(const parameter_set_ptr& wanted, bool reported);
+
+    /// Whether the holder hears of each CommandComplete and ReadyForQuery. If it does not, the tag
+    /// of something that changes the session soils the server.
+    enum class tags : std::uint8_t { ignored, watched };
+
+    void watch_tags(tags how) noexcept { tags_ = how; }
+
+    /// Something of this lease may stay in the session that no other client may meet: everything is
+    /// discarded before the next lease.
+    void soil() noexcept { soiled_ = true; }
+
+    /// The parameters that the server reports by itself, with the values they had at log-in.
+    const parameter_set& reported() const noexcept { return *reported_; }
+
+    /// What the holder has seen its client set. REQUIRES: what is reported is as it was reported.
+    void note_parameters(const parameter_set_ptr& now) noexcept { parameters_ = now; }
 
     // For the worker.
 
@@ -209,6 +235,7 @@ private:
 
     void relay(std::string_view bytes, std::size_t run);
     bool on_reply(std::string_view bytes, std::size_t& run);
+    void on_tag(std::string_view body);
     void on_parameter(std::string_view body);
     void look_at_statements(char type);
     std::string error_instead();
@@ -225,6 +252,8 @@ private:
     void on_task_error(std::string_view body);
     void take_parameters();
     void on_task_done();
+    void on_reset_done();
+    void forget_unreported();
     void drain();
     void occupy();
     void clean_up();
@@ -235,11 +264,15 @@ private:
     server_host* host_;
     phase phase_ = phase::connecting;
     task_kind task_ = task_kind::none;
-    bool reset_due_ = false;                      // before the next lease
-    bool task_over_ = false;                      // in the chunk that is being read
-    bool claimed_ = false;                        // the pool counts it as busy, not leased
-    bool check_before_use_ = false;               // a cancel may have hit late
-    bool error_last_ = false;                     // the last reply to the client was an error
+    bool reset_due_ = false;         // before the next lease
+    bool task_over_ = false;         // in the chunk that is being read
+    bool claimed_ = false;           // the pool counts it as busy, not leased
+    bool check_before_use_ = false;  // a cancel may have hit late
+    bool error_last_ = false;        // the last reply to the client was an error
+    bool failed_ = false;            // an error came since the last ReadyForQuery
+    bool soiled_ = false;            // by the lease that is or was
+    bool setup_due_ = false;         // connect_query, for all was discarded
+    tags tags_ = tags::ignored;
     std::vector<std::function<void()>> cancels_;  // under way, each with whom to tell
     int socket_ = -1;
     lease_holder* holder_ = nullptr;
@@ -249,8 +282,10 @@ private:
     protocol::pipeline requests_;
     server_statements statements_;
     bool progress_awaited_ = false;
+    work_guard work_;
     parameter_set_ptr parameters_;
-    parameter_set_ptr wanted_;  // by the parameters task
+    parameter_set_ptr reported_;  // what it reports, with the values of its log-in
+    parameter_set_ptr wanted_;    // by the parameters task
     bool wanted_reported_ = false;
     bool settled_now_ = false;  // by a reply in the chunk that is being read
     bool swallowing_ = false;   // the body that is being read
@@ -258,13 +293,13 @@ private:
     std::string task_error_;
     protocol::backend_key key_;
     net::target address_;
+    std::string connect_query_;
 
     // While connecting.
     std::unique_ptr<net::connector> connector_;
     tls_terms terms_;
     std::unique_ptr<tls_opening> opening_;
     std::unique_ptr<server_login> login_;
-    std::string connect_query_;
 };
 
 }  // namespace pgweir::pool

@@ -144,12 +144,14 @@ void pipeline::compact() {
     }
     if (empty()) {
         owed_.clear();
+        base_ += head_;
         head_ = 0;
         if (owed_.capacity() > keep_capacity) {
             owed_ = std::string();
         }
     } else if (head_ >= compact_above && 2 * head_ >= owed_.size()) {
         owed_.erase(0, head_);
+        base_ += head_;
         head_ = 0;
     }
 }
@@ -337,10 +339,12 @@ void pipeline::copy_in_begins() {
         unsynced_ = true;  // The Sync that followed this Execute is gone.
     }
     owed_.erase(kept, end - kept);
+    base_ += end - kept;  // what comes behind keeps its number
 }
 
 void pipeline::copy_in_completes() {
     owed_.erase(find_behind_head(request::copy_end), 1);
+    base_++;  // what comes behind keeps its number
 }
 
 pipeline::verdict pipeline::ready(char status) {

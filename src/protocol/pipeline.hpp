@@ -125,6 +125,13 @@ public:
     /// settles it.
     bool in_doubt() const noexcept { return doubtful_ != 0 && empty() && !needs_sync(); }
 
+    /// Requests have numbers, in their order: who cares about one keeps the number that it is about
+    /// to get, and finds it again when it is the oldest unanswered one. A request that is skipped
+    /// or ignored gets none, so that the next one has it.
+    std::uint64_t next_number() const noexcept { return base_ + owed_.size(); }
+
+    std::uint64_t oldest_number() const noexcept { return base_ + head_; }
+
     /// True if the oldest unanswered request is the pooler's own (not an injected one).
     bool own_next() const noexcept { return head_has(pooler_bit); }
 
@@ -201,6 +208,7 @@ private:
 
     std::string owed_;              // one byte a request, oldest first, from head_ on
     std::size_t head_ = 0;          // index of the oldest; never a copy_end, which nobody answers
+    std::uint64_t base_ = 0;        // the number of the first byte
     std::uint32_t ready_owed_ = 0;  // how many of them end in ReadyForQuery
     std::uint32_t doubtful_ = 0;    // Syncs that a COPY swallowed, or maybe did not
     std::uint32_t segment_ = 0;

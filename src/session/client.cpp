@@ -4,6 +4,7 @@
 #include "net/loop.hpp"
 #include "net/tls_stream.hpp"
 #include "pool/pool_directory.hpp"
+#include "session/followed_settings.hpp"
 
 #include <fmt/format.h>
 
@@ -75,6 +76,7 @@ struct client::identity {
     std::string database;
     pool::database_entry* entry = nullptr;  // null for the console
     pool::user_entry* account = nullptr;
+    pool::parameter_set_ptr defaults;  // of the session: what its startup packet asked for
 };
 
 client::client(session_host& host, int socket, const net::address& peer, std::uint64_t id)
@@ -269,7 +271,8 @@ void client::greet(const pool::welcome& greeting) {
         values[index] = value;
         protocol::put_parameter_status(out, host_.parameters().name_of(index), value);
     }
-    parameters_ = host_.parameters().intern(std::move(values));
+    parameters_ = host_.parameters().intern(std::move(values), login_->extras());
+    identity_->defaults = parameters_;
     parameters_reported_ = parameters_ == greeting.parameters;
     cancel_key_ = host_.new_cancel_key(*this);
     protocol::put_backend_key_data(
@@ -334,6 +337,9 @@ void client::send_console(std::string_view bytes) {
 void client::relay(std::string_view bytes) {
     if (server_ == nullptr && scanner_.at_boundary()) {
         look_at_mode();
+    }
+    if (session_.collecting()) {
+        note_rest(bytes);
     }
     scanner_.feed(bytes);
     std::size_t run = 0;  // where the bytes begin that are to be forwarded next
@@ -412,7 +418,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
 
 void client::note(request what, std::string_view bytes) {
     const bool first = note_begins(what, bytes);
+    const std::uint64_t number = server_->requests().next_number();
     server_->requests().sent(what);
+    watch_session(what, bytes, number);
     if (first) {
         request_begins();
     }
@@ -423,19 +431,20 @@ void client::note(request what, std::string_view bytes) {
 bool client::note_begins(request what, std::string_view bytes) {
     const protocol::pipeline& requests = server_->requests();
     const bool first = requests.settled();
-    if (requests.status() == transaction_status::in_transaction) {
-        // Only inside of a transaction something may be cancelled when the client goes away.
-        if (first) {
-            commit_guard_.begin();
-        }
-        std::string_view body = scanner_.raw().substr(protocol::header_size);
-        if (scanner_.raw_in_chunk() || body.empty()) {
-            body =
-                bytes.substr(scanner_.position() - body.size()).substr(0, scanner_.body_length());
-        }
-        commit_guard_.sent(what, body, body.size() == scanner_.body_length());
+    if (first) {
+        server_->work().begin(requests.status());
     }
+    const std::string_view body = body_at_hand(bytes);
+    server_->work().sent(what, body, body.size() == scanner_.body_length());
     return first;
+}
+
+/// The body of the message whose event this is, as far as it is in one piece.
+std::string_view client::body_at_hand(std::string_view bytes) const noexcept {
+    const std::string_view body = scanner_.raw().substr(protocol::header_size);
+    return scanner_.raw_in_chunk() || body.empty()
+               ? bytes.substr(scanner_.position() - body.size()).substr(0, scanner_.body_length())
+               : body;
 }
 
 // Prepared statements.
@@ -475,6 +484,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     std::string& out = host_.sending().rewritten;
     out.clear();
     const bool first = note_begins(what, bytes);
+    const std::uint64_t number = server_->requests().next_number();
     step next = step_of(what, out);
     if (next == step::hold && server_->requests().local_next()) {
         // What we owe ourselves must not be waited for.
@@ -531,6 +541,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     } else if (what == request::bind) {
         stats().bind_count.add(1);
     }
+    watch_session(what, bytes, number);
     if (first) {
         request_begins();
     }
@@ -707,8 +718,12 @@ bool client::begin_lease(pool::server_connection& server) {
     stats().server_assignment_count.add(1);
     stats().wait_time.add(request_at_ - waiting_since);
     watch();
-    if (server.parameters() == parameters_ ||
-        !server.set_parameters(parameters_, parameters_reported_) || parameters_reported_) {
+    if (server.parameters() == parameters_) {
+        return true;
+    }
+    const bool sure = parameters_reported_ &&
+                      !pool::parameter_store::must_be_confirmed(*server.parameters(), *parameters_);
+    if (!server.set_parameters(parameters_, sure) || sure) {
         return true;
     }
     state_ = state::preparing;
@@ -770,6 +785,102 @@ void client::request_begins() {
     watch();
 }
 
+// What the client's SQL does to the session.
+
+sql::backslash client::backslashes() const noexcept {
+    return parameters_->values()[pool::parameter_store::conforming_strings] == "off"
+               ? sql::backslash::escapes
+               : sql::backslash::plain;
+}
+
+/// A request that was entered in the pipeline, under this number if it got one.
+void client::watch_session(request what, std::string_view bytes, std::uint64_t number) {
+    if (mode_ == config::pool_mode::session) {
+        return;
+    }
+    const auto found =
+        session_.request(what, body_at_hand(bytes), scanner_.body_length(), backslashes());
+    if (found.nothing()) {
+        return;
+    }
+    const bool numbered = server_->requests().next_number() != number;
+    follow(found, numbered ? std::optional(number) : std::nullopt);
+    if (session_.collecting() && !scanner_.raw_in_chunk() &&
+        scanner_.raw().size() > protocol::header_size) {
+        note_rest(bytes.substr(scanner_.position()));
+    }
+}
+
+/// The body of a request that did not come as a whole goes on.
+void client::note_rest(std::string_view bytes) {
+    follow(session_.more(bytes), std::nullopt);
+}
+
+void client::follow(const session_watch::finding& found, std::optional<std::uint64_t> number) {
+    if (number) {
+        session_.sent(*number, found);
+    }
+    if (found.leaves) {
+        leaves(*found.leaves);
+    }
+    if (session_.active()) {
+        server_->watch_tags(pool::server_connection::tags::watched);
+    }
+}
+
+/// The server is not for anybody else before everything is discarded, and the client is told once
+/// a kind, in the log.
+void client::leaves(leak why) {
+    server_->soil();
+    if (session_.is_news(why)) {
+        const leak_text text = text_of(why);
+        log::warning(
+            "client {} {}/{}: {} does not outlive a transaction in pool_mode = {}: {}",
+            id_,
+            database(),
+            user(),
+            text.what,
+            mode_ == config::pool_mode::statement ? "statement" : "transaction",
+            text.hint
+        );
+    }
+}
+
+void client::on_tag(std::string_view tag, std::uint64_t number) {
+    if (const auto why = session_.state()->on_tag(tag, number)) {
+        leaves(*why);
+    }
+}
+
+void client::on_ready(transaction_status status, bool failed) {
+    session_state& session = *session_.state();
+    if (const auto why = session.on_ready(status, failed, server_->requests().oldest_number())) {
+        leaves(*why);
+    }
+    take_committed();
+    if (!session.active()) {
+        server_->watch_tags(pool::server_connection::tags::ignored);
+    }
+}
+
+/// What was set for good goes with the client from now on.
+void client::take_committed() {
+    const std::vector<effect> steps = session_.state()->take_committed();
+    if (steps.empty()) {
+        return;
+    }
+    pool::parameter_store& store = host_.parameters();
+    const pool::parameter_set& reported = server_->reported();
+    const auto own = apply_settings(store, steps, *parameters_, *identity_->defaults, reported);
+    const auto at_server =
+        apply_settings(store, steps, *server_->parameters(), *store.empty(), reported);
+    if (own == nullptr || at_server == nullptr) {
+        return leaves(leak::too_many);
+    }
+    parameters_ = own;
+    server_->note_parameters(at_server);
+}
+
 // Replies.
 
 void client::on_replies(std::string_view bytes) {
@@ -809,6 +920,7 @@ bool client::is_done(transaction_status status) const noexcept {
 void client::give_back() {
     pool::server_connection* server = std::exchange(server_, nullptr);
     state_ = state::idle;
+    session_.lease_over();
     if (stream_->paused()) {
         stream_->resume();
     }
@@ -833,6 +945,7 @@ void client::on_server_drained() {
 
 void client::on_server_lost(errc code, bool told) {
     server_ = nullptr;
+    session_.lease_over();
     if (told) {
         return end(text_of(code).message);  // the server's own words are the best
     }
@@ -1030,8 +1143,11 @@ void client::end(std::string_view why) {
     tls_ = nullptr;
     stream_.reset();
     if (server_ != nullptr) {
-        const bool useless = server_->requests().status() == transaction_status::in_transaction &&
-                             !server_->requests().settled() && !commit_guard_.may_commit();
+        if (session_.active() || session_.collecting()) {
+            server_->soil();  // nobody will follow what is confirmed or committed now
+        }
+        const bool useless =
+            !server_->requests().settled() && server_->work().can_be_cancelled(backslashes());
         std::exchange(server_, nullptr)
             ->end_lease(
                 scanner_.in_body() ? pool::lease_end::broken

@@ -24,9 +24,9 @@
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
 #include "session/client_login.hpp"
-#include "session/commit_guard.hpp"
 #include "session/extended_query.hpp"
 #include "session/session_host.hpp"
+#include "session/session_watch.hpp"
 
 #include <boost/intrusive/list.hpp>
 
@@ -120,6 +120,8 @@ private:
     bool is_done(protocol::transaction_status status) const noexcept override;
     void on_settled(protocol::transaction_status status) override;
     void on_parameter(std::size_t index, std::string_view value) override;
+    void on_tag(std::string_view tag, std::uint64_t number) override;
+    void on_ready(protocol::transaction_status status, bool failed) override;
     void on_parameters_set(std::optional<std::string> error) override;
     void on_statement(const pool::statement_effect& effect, std::uint64_t rows) override;
     void on_statements_forgotten() override;
@@ -151,6 +153,7 @@ private:
     extended_query::step step_of(protocol::request what, std::string& out);
     bool hold(std::string_view bytes, std::size_t& run);
     void join(std::string_view bytes);
+    std::string_view body_at_hand(std::string_view bytes) const noexcept;
     bool need_server(std::string_view bytes, std::size_t& run);
     bool is_complete(std::string_view first) const noexcept;
     void keep(std::string_view bytes);
@@ -159,6 +162,14 @@ private:
     void send_pending();
     void forward(std::string_view bytes);
     void request_begins();
+
+    // What the client's SQL does to the session.
+    void follow(const session_watch::finding& found, std::optional<std::uint64_t> number);
+    void leaves(leak why);
+    void watch_session(protocol::request what, std::string_view bytes, std::uint64_t number);
+    void note_rest(std::string_view bytes);
+    sql::backslash backslashes() const noexcept;
+    void take_committed();
     void give_back();
     void cancel_waiting();
     void leave_pool() noexcept;
@@ -187,7 +198,7 @@ private:
     net::stream_ptr stream_;
     const net::tls_session* tls_ = nullptr;  // the stream's, if it has TLS
     protocol::frame_scanner scanner_;
-    commit_guard commit_guard_;
+    session_watch session_;
     pool::server_connection* server_ = nullptr;
     pool::parameter_set_ptr parameters_;
     std::string pending_;  // requests that no server has got yet

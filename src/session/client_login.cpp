@@ -2,6 +2,7 @@
 
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
+#include "session/known_settings.hpp"
 
 #include <fmt/format.h>
 
@@ -270,6 +271,23 @@ bool client_login::on_parameter(std::string_view name, std::string_view value, s
     return false;
 }
 
+/// False if no session has such a setting.
+bool client_login::want_option(std::string_view name, std::string_view value) {
+    if (const auto index = parameters_.index_of(name)) {
+        wanted_.emplace_back(*index, value);
+        return true;
+    }
+    std::string lower(name);
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
+        return std::tolower(c);
+    });
+    if (!is_known_setting(lower)) {
+        return false;
+    }
+    extras_[std::move(lower)] = value;
+    return true;
+}
+
 bool client_login::on_options(std::string_view value, std::string& out) {
     const auto options = protocol::read_options(value);
     if (!options) {
@@ -280,10 +298,13 @@ bool client_login::on_options(std::string_view value, std::string& out) {
         return false;
     }
     for (const auto& [name, setting] : *options) {
-        if (const auto index = parameters_.index_of(name)) {
-            wanted_.emplace_back(*index, setting);
-        } else if (!ignored(name) && !ignored("options")) {
-            refuse(errc::unsupported_startup_parameter, fmt::format("{} (in options)", name), out);
+        // What is told to be ignored is, unless it decides what values mean.
+        const bool tracked = parameters_.index_of(name).has_value();
+        if (!tracked && (ignored(name) || ignored("options"))) {
+            continue;
+        }
+        if (!want_option(name, setting)) {
+            refuse(errc::unsupported_parameter_in_options, name, out);
             return false;
         }
     }

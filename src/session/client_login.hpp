@@ -92,6 +92,9 @@ public:
 
     const wanted_parameters& parameters() const noexcept { return wanted_; }
 
+    /// The same of settings that have no index.
+    const pool::extra_values& extras() const noexcept { return extras_; }
+
     /// Messages to be sent ahead of AuthenticationOk: none, or NegotiateProtocolVersion was sent.
     const auth::client_auth* authentication() const noexcept { return auth_ ? &*auth_ : nullptr; }
 
@@ -107,6 +110,7 @@ private:
     outcome on_parameters(const protocol::startup_packet& packet, std::string& out);
     bool on_parameter(std::string_view name, std::string_view value, std::string& out);
     bool on_options(std::string_view value, std::string& out);
+    bool want_option(std::string_view name, std::string_view value);
     outcome authenticate(std::string& out);
     std::optional<auth::auth_method> method(std::string& out);
     bool identity_proved(auth::auth_method method) const;
@@ -130,6 +134,7 @@ private:
     std::string user_;
     std::string database_;
     wanted_parameters wanted_;
+    pool::extra_values extras_;
     std::optional<auth::client_auth> auth_;
     std::uint64_t cancel_key_ = 0;
     std::string reason_;

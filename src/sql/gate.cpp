@@ -135,6 +135,21 @@ bool leaves_session_alone(std::string_view text) noexcept {
     return begins_harmless(lexer(text).next()) && passes(text, semicolons::matter);
 }
 
+bool tag_leaves_session_alone(std::string_view tag) noexcept {
+    switch (tag.empty() ? '\0' : tag.front()) {
+        case 'S':
+            return tag != "SET";
+        case 'R':
+            return tag != "RESET";
+        case 'L':
+            return tag != "LISTEN" && tag != "LOAD";
+        case 'D':
+            return tag != "DISCARD ALL";
+        default:
+            return true;
+    }
+}
+
 bool holds_nothing(std::string_view part) noexcept {
     return passes(part, semicolons::pass);
 }

@@ -14,6 +14,9 @@ namespace pgweir::sql {
 /// byte.
 bool leaves_session_alone(std::string_view text) noexcept;
 
+/// What a CommandComplete says: false for SET and its like, which are told by the reply alone.
+bool tag_leaves_session_alone(std::string_view tag) noexcept;
+
 /// Of a text that is not at hand as a whole, a part behind its beginning: true if it holds none of
 /// those words. Parts are expected to overlap by a word's length.
 bool holds_nothing(std::string_view part) noexcept;

@@ -15,12 +15,15 @@ constexpr std::array<std::string_view, 4> lists_of_names = {
     "session_preload_libraries",
 };
 
-bool is_list_of_names(std::string_view name) noexcept {
-    return std::find(lists_of_names.begin(), lists_of_names.end(), name) != lists_of_names.end();
-}
-
-/// As quote_ident() does; always with quotes.
+/// As PostgreSQL shows it: in quotes where it would not be read as it is otherwise.
 std::string quoted_name(std::string_view name) {
+    const bool plain =
+        !name.empty() && name.front() > '9' && std::all_of(name.begin(), name.end(), [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+        });
+    if (plain) {
+        return std::string(name);
+    }
     std::string out = "\"";
     for (char c : name) {
         out.append(c == '"' ? 2 : 1, c);
@@ -150,6 +153,10 @@ void skip_alias(lexer& tokens) {
 }
 
 }  // namespace
+
+bool is_list_of_names(std::string_view name) noexcept {
+    return std::find(lists_of_names.begin(), lists_of_names.end(), name) != lists_of_names.end();
+}
 
 std::string parameter_name(std::string_view written) {
     std::string out;

@@ -20,6 +20,10 @@ struct setting {
     bool operator==(const setting&) const = default;
 };
 
+/// Whether a parameter is a list of names, as search_path is: set_config() takes the whole list,
+/// SET its elements. `name` is in lower case.
+bool is_list_of_names(std::string_view name) noexcept;
+
 /// A parameter's name from how it is written, in lower case. Empty if it is no such name.
 std::string parameter_name(std::string_view written);
 

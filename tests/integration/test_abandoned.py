@@ -96,6 +96,56 @@ def test_statement_running_in_a_transaction_is_cancelled(narrow, ledger):
     check_clean(narrow, ledger)
 
 
+def leave(pooler, client, how):
+    """The client's end, by itself or by the operator."""
+    if how == "killed":
+        number = [row["id"] for row in pooler.show("CLIENTS") if row["state"] == "active"]
+        pooler.command(f"KILL_CLIENT {number[0]}")
+        client.read_to_end()
+    else:
+        client.reset()
+
+
+@pgweir_only
+@pytest.mark.parametrize("how", ["simple", "extended", "killed"])
+def test_proved_read_is_cancelled(narrow, ledger, how):
+    """Nobody will hear of a minute of sleep, and nothing is lost without it."""
+    sql = "select pg_sleep(60), count(*) from ledger"
+    client = narrow.client()
+    client.send(request(sql) if how == "extended" else query(sql))
+    wait_until(lambda: ledger.backends("query like 'select pg_sleep(60)%'") == 1, "it runs")
+    process = ledger.ask("select pid from pg_stat_activity where query like 'select pg_sleep(60)%'")
+    leave(narrow, client, how)
+    with narrow.client() as other:
+        assert other.ask("select pg_backend_pid()") == str(process), "the server is kept"
+    check_clean(narrow, ledger)
+
+
+@pgweir_only
+def test_read_that_is_not_proved_is_left_to_finish(narrow, ledger):
+    ledger.ask(
+        "create function noting() returns int language plpgsql security definer as"
+        " $$ begin perform pg_sleep(0.7); insert into ledger values ('kept'); return 1; end $$"
+    )
+    client = narrow.client()
+    client.send(query("select noting()"))
+    wait_until(lambda: ledger.backends("query like 'select noting%'") == 1, "it runs")
+    client.reset()
+    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row", seconds(5))
+    works(narrow)
+    ledger.ask("drop function noting")
+
+
+@pgweir_only
+def test_transaction_that_ends_in_the_same_text_is_not_cancelled(narrow, ledger):
+    client = narrow.client()
+    client.ask("begin")
+    client.send(query("insert into ledger select 'kept' from pg_sleep(0.7); commit"))
+    wait_until(lambda: ledger.backends("query like 'insert%'") == 1, "it runs")
+    client.reset()
+    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row", seconds(5))
+
+
 @pytest.mark.parametrize("end", VANISH)
 @pytest.mark.parametrize("how", ["simple", "extended"])
 def test_autocommit_write_under_way_is_committed(narrow, ledger, end, how):

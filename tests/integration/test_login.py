@@ -263,10 +263,10 @@ def test_unknown_word_in_options_is_refused(pooler):
 @pgweir_only
 def test_unknown_parameter_in_options_is_refused_unless_ignored(start_pooler):
     pooler = start_pooler()
-    with refused("08P01", "work_mem"):
-        pooler.client(parameters={"options": "-c work_mem=1MB"})
-    lenient = start_pooler(ignore_startup_parameters="work_mem")
-    with lenient.client(parameters={"options": "-c work_mem=1MB"}) as client:
+    with refused("08P01", "unsupported startup parameter in options: work_memory"):
+        pooler.client(parameters={"options": "-c work_memory=1MB"})
+    lenient = start_pooler(ignore_startup_parameters="work_memory")
+    with lenient.client(parameters={"options": "-c work_memory=1MB"}) as client:
         assert client.ask("select 1") == "1"
 
 

@@ -121,6 +121,75 @@ TEST_F(ParametersTest, UnsetValueIsReset) {
     EXPECT_EQ(store.change(*from, *store.empty()), "RESET TimeZone;");
 }
 
+TEST_F(ParametersTest, TheIndexOfStandardConformingStrings) {
+    EXPECT_EQ(store.index_of("standard_conforming_strings"), parameter_store::conforming_strings);
+}
+
+class ExtrasTest : public ParametersTest {
+protected:
+    parameter_set_ptr set_of(extra_values extras) {
+        return store.intern(store.empty()->values(), std::move(extras));
+    }
+
+    std::string change(extra_values from, extra_values to) {
+        return store.change(*set_of(std::move(from)), *set_of(std::move(to)));
+    }
+};
+
+TEST_F(ExtrasTest, SetsDifferByThem) {
+    EXPECT_EQ(set_of({{"a.b", "x"}}), set_of({{"a.b", "x"}}));
+    EXPECT_NE(set_of({{"a.b", "x"}}), store.empty());
+    EXPECT_EQ(set_of({}), store.empty());
+    const auto index = *store.index_of("TimeZone");
+    EXPECT_EQ(store.with(set_of({{"a", "x"}}), index, "UTC")->extras().size(), 1u);
+}
+
+TEST_F(ExtrasTest, WhatDiffersIsSetOrReset) {
+    EXPECT_EQ(
+        change({{"a", "1"}, {"b", "2"}}, {{"b", "2"}, {"c", "it's"}}),
+        "RESET \"a\";SET \"c\"='it''s';"
+    );
+    EXPECT_EQ(change({{"a", "1"}}, {{"a", "2"}}), "SET \"a\"='2';");
+    EXPECT_EQ(change({{"a", "1"}}, {{"a", "1"}}), "");
+    EXPECT_EQ(change({}, {{"a\"b", ""}}), "SET \"a\"\"b\"='';");
+}
+
+TEST_F(ExtrasTest, ListsAreSetAsLists) {
+    EXPECT_EQ(
+        change({}, {{"temp_tablespaces", "a, \"B\""}}),
+        "SELECT pg_catalog.set_config('temp_tablespaces','a, \"B\"',false);"
+    );
+}
+
+TEST_F(ExtrasTest, TheRoleIsSetLastAndLeftFirst) {
+    EXPECT_EQ(change({}, {{"role", "r"}, {"z", "1"}}), "SET \"z\"='1';SET \"role\"='r';");
+    EXPECT_EQ(
+        change({{"role", "r"}, {"a", "1"}}, {{"z", "1"}}),
+        "RESET \"role\";RESET \"a\";SET \"z\"='1';"
+    );
+    EXPECT_EQ(
+        change({{"role", "r"}}, {{"role", "r"}, {"z", "1"}}),
+        "RESET \"role\";SET \"z\"='1';SET \"role\"='r';"
+    );
+    EXPECT_EQ(change({{"role", "r"}}, {{"role", "s"}}), "RESET \"role\";SET \"role\"='s';");
+    EXPECT_EQ(change({{"role", "r"}}, {{"role", "r"}}), "");
+}
+
+TEST_F(ExtrasTest, ARoleMustBeConfirmed) {
+    const auto role = set_of({{"role", "r"}});
+    EXPECT_TRUE(parameter_store::must_be_confirmed(*store.empty(), *role));
+    EXPECT_TRUE(parameter_store::must_be_confirmed(*role, *store.empty()));
+    EXPECT_FALSE(parameter_store::must_be_confirmed(*set_of({{"a", "1"}}), *store.empty()));
+}
+
+TEST_F(ExtrasTest, WhatIsNotAsciiIsSentInHexadecimalDigits) {
+    EXPECT_EQ(
+        change({}, {{"a", "\xc3\xa4'"}}),
+        "SELECT pg_catalog.set_config('a',pg_catalog.convert_from("
+        "pg_catalog.decode('c3a427','hex'),'UTF8'),false);"
+    );
+}
+
 TEST_F(ParametersTest, SeveralChangesAreOneString) {
     auto to = store.with(store.empty(), *store.index_of("TimeZone"), "UTC");
     to = store.with(to, *store.index_of("client_encoding"), "UTF8");

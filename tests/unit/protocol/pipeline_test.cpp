@@ -238,6 +238,41 @@ TEST_F(PipelineTest, ErrorInTheSecondPipelinedBatchLeavesTheThird) {
     EXPECT_TRUE(owed.releasable());
 }
 
+TEST_F(PipelineTest, RequestsAreFoundAgainByTheirNumbers) {
+    for (int round = 0; round < 100; round++) {  // also when what is answered is forgotten
+        send("Q");
+        const auto second = owed.next_number();
+        EXPECT_EQ(second, owed.oldest_number() + 1);
+        send("PBES");
+        const auto last = owed.next_number();
+        send("Q");
+        EXPECT_FORWARD("CZI");
+        EXPECT_EQ(owed.oldest_number(), second);
+        EXPECT_FORWARD("12CZI");
+        EXPECT_EQ(owed.oldest_number(), last);
+        EXPECT_FORWARD("CZI");
+        EXPECT_EQ(owed.oldest_number(), owed.next_number());
+    }
+}
+
+TEST_F(PipelineTest, WhatIsSkippedOrIgnoredHasNoNumber) {
+    send("P");
+    EXPECT_FORWARD("E");
+    const auto next = owed.next_number();
+    send("BEQHd");
+    EXPECT_EQ(owed.next_number(), next);
+    send("SQ");
+    EXPECT_FORWARD("ZI");
+    EXPECT_EQ(owed.oldest_number(), next + 1);
+}
+
+TEST_F(PipelineTest, NumbersBehindACopyStay) {
+    send("QSScSQ");
+    const auto last = owed.next_number() - 1;
+    EXPECT_FORWARD("GCZIZI");
+    EXPECT_EQ(owed.oldest_number(), last);
+}
+
 TEST_F(PipelineTest, FailedTransactionIsNotReleasable) {
     send("Q");
     EXPECT_FORWARD("EZE");

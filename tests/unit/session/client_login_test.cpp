@@ -357,15 +357,20 @@ TEST_F(ClientLoginTest, OptionsAreReadAsParameters) {
     EXPECT_EQ(wanted("search_path"), "a");
 }
 
+TEST_F(ClientLoginTest, OptionsMaySetWhatASessionMayHave) {
+    EXPECT_EQ(feed(startup(with("options", "-c Work_Mem=3MB --app.tenant=a"))), outcome::wait);
+    EXPECT_EQ(login->extras(), (pool::extra_values{{"work_mem", "3MB"}, {"app.tenant", "a"}}));
+}
+
 TEST_F(ClientLoginTest, OptionsWithSomethingElseAreRefusedUnlessIgnored) {
-    EXPECT_EQ(feed(startup(with("options", "-c geqo=off"))), outcome::refused);
-    EXPECT_EQ(error_text(), "unsupported startup parameter: geqo (in options)");
+    EXPECT_EQ(feed(startup(with("options", "-c geqqo=off"))), outcome::refused);
+    EXPECT_EQ(error_text(), "unsupported startup parameter in options: geqqo");
     use("auth_type = plain\n");
     EXPECT_EQ(feed(startup(with("options", "-X"))), outcome::refused);
     EXPECT_EQ(error_text(), text_of(errc::unsupported_startup_options).message);
-    use("auth_type = plain\nignore_startup_parameters = geqo\n");
-    EXPECT_EQ(feed(startup(with("options", "-c geqo=off"))), outcome::wait);
-    for (const char* ignored : {"-X", "-c geqo=off -c TimeZone=CET"}) {
+    use("auth_type = plain\nignore_startup_parameters = geqqo\n");
+    EXPECT_EQ(feed(startup(with("options", "-c geqqo=off"))), outcome::wait);
+    for (const char* ignored : {"-X", "-c geqqo=off -c geqo=off -c TimeZone=CET"}) {
         use("auth_type = plain\nignore_startup_parameters = options\n");
         EXPECT_EQ(feed(startup(with("options", ignored))), outcome::wait) << ignored;
     }

@@ -67,6 +67,23 @@ TEST(GateTest, PartsOfALongText) {
     EXPECT_FALSE(holds_nothing("advisory"));
 }
 
+TEST(GateTest, TagsOfWhatChangesTheSession) {
+    for (const char* tag : {"SET", "RESET", "LISTEN", "LOAD", "DISCARD ALL"}) {
+        EXPECT_FALSE(tag_leaves_session_alone(tag)) << tag;
+    }
+    for (const char* tag :
+         {"SELECT 1",
+          "SAVEPOINT",
+          "SET CONSTRAINTS",
+          "ROLLBACK",
+          "LOCK TABLE",
+          "DELETE 0",
+          "",
+          "INSERT 0 1"}) {
+        EXPECT_TRUE(tag_leaves_session_alone(tag)) << tag;
+    }
+}
+
 bool reads(std::string_view sql) {
     return is_proved_read(sql, backslash::plain);
 }

@@ -60,8 +60,8 @@ TEST(SettingTest, ValuesAreWhatSetConfigWouldBeGiven) {
 
 TEST(SettingTest, ListsOfNamesKeepTheirQuotes) {
     EXPECT_EQ(
-        set("set search_path = a, \"B c\", 'd', \"$user\""),
-        "search_path=\"a\", \"B c\", \"d\", \"$user\""
+        set("set search_path = a, \"B c\", 'd', \"$user\", \"1\""),
+        "search_path=a, \"B c\", d, \"$user\", \"1\""
     );
     EXPECT_EQ(set("set search_path = 'a, b'"), "search_path=\"a, b\"");
     EXPECT_EQ(set("set search_path to ''"), "search_path=\"\"");
