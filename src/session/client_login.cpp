@@ -282,8 +282,7 @@ bool client_login::on_parameter(std::string_view name, std::string_view value, s
     if (ignored(name) && !decides_meaning(name)) {
         return true;
     }
-    if (const auto index = parameters_.index_of(name)) {
-        wanted_.emplace_back(*index, value);
+    if (want(name, value)) {
         return true;
     }
     refuse(errc::unsupported_startup_parameter, name, out);
@@ -291,7 +290,7 @@ bool client_login::on_parameter(std::string_view name, std::string_view value, s
 }
 
 /// False if no session has such a setting.
-bool client_login::want_option(std::string_view name, std::string_view value) {
+bool client_login::want(std::string_view name, std::string_view value) {
     if (const auto index = parameters_.index_of(name)) {
         wanted_.emplace_back(*index, value);
         return true;
@@ -322,7 +321,7 @@ bool client_login::on_options(std::string_view value, std::string& out) {
         if (!tracked && (ignored(name) || ignored("options"))) {
             continue;
         }
-        if (!want_option(name, setting)) {
+        if (!want(name, setting)) {
             refuse(errc::unsupported_parameter_in_options, name, out);
             return false;
         }

@@ -138,7 +138,7 @@ private:
     outcome on_parameters(const protocol::startup_packet& packet, std::string& out);
     bool on_parameter(std::string_view name, std::string_view value, std::string& out);
     bool on_options(std::string_view value, std::string& out);
-    bool want_option(std::string_view name, std::string_view value);
+    bool want(std::string_view name, std::string_view value);
     outcome authenticate(std::string& out);
     bool choose_method(std::string& out);
     bool needs_user() const noexcept;

@@ -271,8 +271,8 @@ def test_unknown_parameter_in_options_is_refused_unless_ignored(start_pooler):
 
 
 def test_unsupported_startup_parameter_is_refused(pooler):
-    with refused("08P01", "unsupported startup parameter: extra_float_digits"):
-        pooler.client(parameters={"extra_float_digits": "2"})
+    with refused("08P01", "unsupported startup parameter: extra_double_digits"):
+        pooler.client(parameters={"extra_double_digits": "2"})
     works(pooler)
 
 

@@ -35,6 +35,14 @@ def test_options_stay_with_their_client(narrow):
                 assert show(other, name) != value
 
 
+def test_startup_parameters_stay_with_their_client(narrow):
+    """JDBC and lib/pq send this one always."""
+    with narrow.client(parameters={"extra_float_digits": "3"}) as one, narrow.client() as other:
+        for _ in range(2):
+            assert show(one, "extra_float_digits") == "3"
+            assert show(other, "extra_float_digits") == "1"
+
+
 def test_what_was_asked_for_at_log_in_is_the_default(narrow):
     with narrow.client(parameters={"options": "-c app.a=start"}) as one, narrow.client() as other:
         for sql in ("reset app.a", "reset all", "set app.a to default", "discard all"):

@@ -361,8 +361,8 @@ TEST_F(ClientLoginTest, TrackedParametersAreWantedWhateverTheirCase) {
 }
 
 TEST_F(ClientLoginTest, OtherParametersAreRefusedByName) {
-    EXPECT_EQ(feed(startup(with("extra_float_digits", "3"))), outcome::refused);
-    EXPECT_EQ(error_text(), "unsupported startup parameter: extra_float_digits");
+    EXPECT_EQ(feed(startup(with("extra_double_digits", "3"))), outcome::refused);
+    EXPECT_EQ(error_text(), "unsupported startup parameter: extra_double_digits");
 }
 
 TEST_F(ClientLoginTest, IgnoredParametersAreLeftOutUnlessTheyDecideMeaning) {
@@ -380,6 +380,11 @@ TEST_F(ClientLoginTest, OptionsAreReadAsParameters) {
     EXPECT_EQ(feed(startup(with("options", "-c TimeZone=CET --search-path=a"))), outcome::wait);
     EXPECT_EQ(wanted("TimeZone"), "CET");
     EXPECT_EQ(wanted("search_path"), "a");
+}
+
+TEST_F(ClientLoginTest, ParametersMayBeWhatASessionMayHave) {
+    EXPECT_EQ(feed(startup(with("Extra_Float_Digits", "3"))), outcome::wait);
+    EXPECT_EQ(login->extras(), (pool::extra_values{{"extra_float_digits", "3"}}));
 }
 
 TEST_F(ClientLoginTest, OptionsMaySetWhatASessionMayHave) {
