@@ -126,13 +126,13 @@ private:
     secret_kind kind_;  // of stored_, or what is pretended
     scram_verifier_cache* verifiers_;
     int scram_iterations_;
+    std::string end_point_;  // what SCRAM can be bound to
     std::string pam_service_;
     std::string host_;
     std::shared_ptr<const ldap_options> ldap_;
 
     state state_ = state::idle;
     errc why_ = errc::wrong_password;
-    std::string end_point_;
     std::string md5_salt_;
     bool bound_ = false;      // the client has chosen SCRAM bound to the connection
     std::string sasl_first_;  // client-first-message, while the secret is asked for

@@ -34,9 +34,14 @@ problem apply_one(hba_rule& rule, std::string_view name, const std::string& valu
         return std::nullopt;
     }
     const bool tls = rule.over == hba_rule::transport::host_tls;
-    if ((name == "clientcert" && tls) ||
-        (name == "clientname" && (tls || rule.method == auth_method::cert))) {
-        return std::nullopt;  // for whoever checks certificates
+    // These two are for whoever checks certificates.
+    if (name == "clientcert" && tls) {
+        const bool known = value == "verify-ca" || value == "verify-full";
+        return known ? std::nullopt : problem("clientcert: expected verify-ca or verify-full");
+    }
+    if (name == "clientname" && (tls || rule.method == auth_method::cert)) {
+        const bool known = value == "CN" || value == "DN";
+        return known ? std::nullopt : problem("clientname: expected CN or DN");
     }
     return fmt::format("\"{}\" is no option of {}", name, name_of(rule.method));
 }

@@ -51,6 +51,18 @@ bool is_address(const std::string& host) {
     return !not_numeric;
 }
 
+std::string whole_name(const X509_NAME* name) {
+    BIO* text = BIO_new(BIO_s_mem());
+    std::string made;
+    if (text != nullptr && X509_NAME_print_ex(text, name, 0, XN_FLAG_RFC2253) >= 0) {
+        char* bytes = nullptr;
+        const long size = BIO_ctrl(text, BIO_CTRL_INFO, 0, &bytes);
+        made.assign(bytes, std::size_t(size));
+    }
+    BIO_free(text);
+    return made;
+}
+
 /// A name from a certificate. One with a zero byte in it was made to deceive.
 std::string text_of(const ASN1_STRING* text) {
     unsigned char* bytes = nullptr;
@@ -85,11 +97,6 @@ void add_alternative_names(const X509* certificate, std::vector<std::string>& to
 const std::error_category& tls_category() noexcept {
     static const tls_error_category only;
     return only;
-}
-
-bool tls_identity::is(std::string_view name) const noexcept {
-    return !name.empty() &&
-           (common_name == name || std::find(names.begin(), names.end(), name) != names.end());
 }
 
 /// Our way of moving bytes, in OpenSSL's terms.
@@ -319,6 +326,7 @@ tls_identity tls_session::peer() const {
         is.common_name = text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
     }
     add_alternative_names(certificate, is.names);
+    is.distinguished_name = whole_name(subject);
     return is;
 }
 

@@ -37,9 +37,7 @@ const std::error_category& tls_category() noexcept;
 struct tls_identity {
     std::string common_name;         // empty if it has none that can be used
     std::vector<std::string> names;  // the alternative DNS names
-
-    /// True if it was issued to this name: as common or as alternative name, letter by letter.
-    bool is(std::string_view name) const noexcept;
+    std::string distinguished_name;  // all of it, as RFC 2253 writes it: "CN=app,O=us"
 };
 
 class tls_session {

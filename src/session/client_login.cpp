@@ -371,6 +371,10 @@ bool client_login::choose_method(std::string& out) {
         refuse(errc::hba_reject, {}, out);
         return false;
     }
+    if (!meets_clientcert(*rule_, tls_found(), user_)) {
+        refuse(errc::certificate_failed, {}, out);
+        return false;
+    }
     return true;
 }
 
@@ -471,12 +475,10 @@ bool client_login::identity_proved() const {
     if (method_ != auth::auth_method::cert) {
         return auth::is_allowed(settings_->ident.get(), map(), peer_name_, user_);
     }
-    if (!tls_ || !tls_->certified) {
-        return false;
-    }
-    return map().empty()
-               ? tls_->peer.is(user_)
-               : auth::is_allowed(settings_->ident.get(), map(), tls_->peer.common_name, user_);
+    const auto names = proved_names(rule_, tls_found());
+    return std::any_of(names.begin(), names.end(), [this](const std::string& name) {
+        return auth::is_allowed(settings_->ident.get(), map(), name, user_);
+    });
 }
 
 std::string_view client_login::map() const noexcept {

@@ -16,10 +16,10 @@
 // Not thread-safe; lives only as long as the log-in.
 
 #include "auth/client_auth.hpp"
-#include "net/tls_session.hpp"
 #include "pool/parameters.hpp"
 #include "protocol/startup.hpp"
 #include "session/auth_query.hpp"
+#include "session/client_certificate.hpp"
 #include "session/runtime.hpp"
 
 #include <optional>
@@ -38,13 +38,6 @@ struct connection_facts {
     std::string ip;               ///< 4 or 16 bytes; empty for a Unix socket
     std::string host;             ///< the address as text; empty for a Unix socket
     std::string shown;            ///< address and port; only with application_name_add_host
-};
-
-/// What TLS has brought to light about a client.
-struct tls_facts {
-    bool certified = false;  ///< it has shown a certificate that we believe
-    net::tls_identity peer;  ///< whom that was issued to
-    std::string end_point;   ///< of our certificate, for log-ins that are bound to it
 };
 
 /// Values that the client's startup packet asks for, by index of the parameter store.
@@ -143,6 +136,9 @@ private:
     bool choose_method(std::string& out);
     bool needs_user() const noexcept;
     bool identity_proved() const;
+
+    const tls_facts* tls_found() const noexcept { return tls_ ? &*tls_ : nullptr; }
+
     std::string_view map() const noexcept;
     outcome begin_authentication(std::string& out);
     outcome on_password(std::string& out);

@@ -372,8 +372,15 @@ def test_client_certificates(tls_pooler, authority, stranger):
         client_tls_sslmode="verify-full", client_tls_ca_file=authority.certificate, auth_type="cert"
     )
     mine = authority.issue("app", file="client-app")
-    with over_tls(pooler, client_context(certificate=mine)) as client:
+    context = client_context(certificate=mine)
+    with over_tls(pooler, context) as client:
         assert client.ask("select 1") == "1"
+        session = client.socket.session
+    with over_tls(pooler, context, session=session) as client:
+        assert client.socket.session_reused
+        assert client.ask("select 1") == "1"
+    with refused("28000", "certificate authentication failed"):
+        over_tls(pooler, context, user="other", session=session)
     with refused("28000", "certificate authentication failed"):
         over_tls(pooler, client_context(certificate=mine), user="other")
     also = authority.issue("somebody", "DNS:other", file="client-other")

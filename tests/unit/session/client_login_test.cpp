@@ -252,7 +252,7 @@ TEST_F(ClientLoginTest, CertificateHasToNameTheUser) {
           std::tuple(false, "u", false)}) {
         use_tls(cert);
         feed(ssl_request());
-        login->secured({certified, {name, {}}, ""});
+        login->secured({certified, {name, {}, ""}, ""});
         EXPECT_EQ(feed(startup(as_u)), good ? outcome::admitted : outcome::refused);
         EXPECT_TRUE(good || error_text() == "certificate authentication failed");
     }
@@ -273,7 +273,7 @@ TEST_F(ClientLoginTest, CertificatesGoThroughTheMapOfTheirRule) {
           std::tuple(false, "u@example", false)}) {
         use_tls("auth_type = hba\n", facts, rules);
         feed(ssl_request());
-        login->secured({certified, {name, {}}, ""});
+        login->secured({certified, {name, {}, ""}, ""});
         EXPECT_EQ(feed(startup(as_u)), good ? outcome::admitted : outcome::refused) << name;
     }
 }
@@ -288,6 +288,19 @@ TEST_F(ClientLoginTest, RulesSeeTls) {
     feed(ssl_request());
     login->secured({});
     EXPECT_EQ(feed(startup(as_u)), outcome::admitted);
+}
+
+TEST_F(ClientLoginTest, RulesDemandCertificatesBesideAPassword) {
+    connection_facts facts;
+    facts.ip = std::string("\x7f\0\0\1", 4);
+    const std::string rules = "hostssl all all all password clientcert=verify-full\n";
+    for (const bool certified : {true, false}) {
+        use_tls("auth_type = hba\n", facts, rules);
+        feed(ssl_request());
+        login->secured({certified, {"u", {}, ""}, ""});
+        EXPECT_EQ(feed(startup(as_u)), certified ? outcome::wait : outcome::refused);
+        EXPECT_TRUE(certified || error_text() == "certificate authentication failed");
+    }
 }
 
 TEST_F(ClientLoginTest, ScramIsOfferedWithChannelBindingOverTlsOnly) {
