@@ -14,10 +14,10 @@ client_auth::client_auth(const client_auth_request& request)
       kind_(stored_.empty() ? request.unknown_as : classify(stored_.view())),
       verifiers_(request.verifiers),
       scram_iterations_(request.scram_iterations),
-      end_point_(request.end_point),
       pam_service_(request.pam_service),
       host_(request.host),
-      ldap_(request.ldap) {}
+      ldap_(request.ldap),
+      end_point_(request.end_point) {}
 
 client_auth::step client_auth::start(std::string& out) {
     switch (method_) {

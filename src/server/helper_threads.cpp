@@ -13,6 +13,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace pgweir::server {
 
@@ -28,6 +29,7 @@ struct helper_threads::state {
     std::mutex mutex;
     std::condition_variable changed;
     std::deque<job> waiting;  // this and all below: under the mutex
+    std::vector<std::thread> handles;
     int threads = 0;
     int idle = 0;
     bool stopped = false;
@@ -47,7 +49,7 @@ bool helper_threads::submit(std::function<void()> work, std::function<void()> de
     const bool all_busy = state_->idle <= static_cast<int>(state_->waiting.size());
     if (all_busy && state_->threads < state_->how.threads) {
         try {
-            std::thread([shared = state_] { run(shared); }).detach();
+            state_->handles.emplace_back([shared = state_] { run(shared); });
             state_->threads++;
         } catch (const std::system_error& e) {
             log::error("cannot start a helper thread: {}", e.what());
@@ -94,8 +96,16 @@ void helper_threads::stop(milliseconds patience) {
     state_->stopped = true;
     state_->waiting.clear();
     state_->changed.notify_all();
-    if (!state_->changed.wait_for(lock, patience, [this] { return state_->threads == 0; })) {
+    const bool ended =
+        state_->changed.wait_for(lock, patience, [this] { return state_->threads == 0; });
+    std::vector<std::thread> handles = std::exchange(state_->handles, {});
+    lock.unlock();
+    if (!ended) {
         log::warning("{}: left behind, since it does not come to an end", state_->how.name);
+    }
+    // One that is about to end is waited for too: a signal could find it when nobody else listens.
+    for (auto& handle : handles) {
+        ended ? handle.join() : handle.detach();
     }
 }
 

@@ -76,8 +76,8 @@ connection_facts facts_of(const net::address& peer, int socket, const config::se
     if (facts.local) {
         facts.uid = user_of_peer(socket);
         facts.own_user = facts.uid == ::geteuid();
-    } else {
-        facts.host = peer.host();
+    } else if (global.auth_type == config::auth_type::pam || global.auth_type == config::auth_type::hba) {
+        facts.host = peer.host();  // PAM wants to know
     }
     facts.ip = peer.ip();
     if (global.application_name_add_host) {

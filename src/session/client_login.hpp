@@ -36,8 +36,8 @@ struct connection_facts {
     bool own_user = false;        ///< its peer runs as the user that pgweir runs as
     std::optional<unsigned> uid;  ///< of its peer, for a Unix socket, if the system says
     std::string ip;               ///< 4 or 16 bytes; empty for a Unix socket
-    std::string host;             ///< the address as text; empty for a Unix socket
-    std::string shown;            ///< address and port; only with application_name_add_host
+    std::string host;   ///< the address as text, where PAM may be asked; empty for a Unix socket
+    std::string shown;  ///< address and port; only with application_name_add_host
 };
 
 /// Values that the client's startup packet asks for, by index of the parameter store.
