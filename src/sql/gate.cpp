@@ -2,6 +2,7 @@
 
 #include "sql/lexer.hpp"
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -20,12 +21,6 @@ block load(const char* from) noexcept {
 
 block all(char c) noexcept {
     return block{} + static_cast<unsigned char>(c);
-}
-
-bool any(block mask) noexcept {
-    std::uint64_t halves[2];
-    std::memcpy(halves, &mask, sizeof mask);
-    return (halves[0] | halves[1]) != 0;
 }
 
 char lower(char c) noexcept {
@@ -47,14 +42,21 @@ bool ends_in(std::string_view text, std::size_t end, std::string_view word) noex
 
 enum class semicolons : std::uint8_t { matter, pass };
 
-/// Whether what is at this byte matters: the first byte of one of the pairs below, or a semicolon.
+/// Whether what is at this byte matters: one of the pairs below, or a semicolon.
 bool matters(std::string_view text, std::size_t at, semicolons how) noexcept {
-    if (text[at] == ';') {
-        return how == semicolons::matter &&
-               text.find_first_not_of(" \t\r\n\f\v", at + 1) != std::string_view::npos;
+    switch (lower(text[at])) {
+        case ';' | 0x20:
+            return how == semicolons::matter && text[at] == ';' &&
+                   text.find_first_not_of(" \t\r\n\f\v", at + 1) != std::string_view::npos;
+        case 'm':
+            return ends_in(text, at + 2, "temp");
+        case 'v':
+            return ends_in(text, at + 2, "advi");
+        case '_' | 0x20:
+            return ends_in(text, at + 2, "set_c");
+        default:
+            return false;
     }
-    return ends_in(text, at + 2, "temp") || ends_in(text, at + 2, "advi") ||
-           ends_in(text, at + 2, "set_c");
 }
 
 /// Bytes that may begin something that matters: rare pairs within `temp`, `advisory` and
@@ -70,60 +72,102 @@ block candidates(const char* at) noexcept {
            reinterpret_cast<block>(one == all(';'));
 }
 
-bool passes(std::string_view text, semicolons how) noexcept {
-    std::size_t at = 0;
-    while (at + lanes + 1 <= text.size()) {
-        if (any(candidates(text.data() + at))) {
-            for (std::size_t i = at; i < at + lanes; i++) {
-                if (matters(text, i, how)) {
-                    return false;
-                }
+/// The candidates among the sixteen bytes from `at` on; one more has to follow them.
+bool block_passes(std::string_view text, std::size_t at, semicolons how) noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    const block found = candidates(text.data() + at);
+    std::uint64_t halves[2];
+    std::memcpy(halves, &found, sizeof found);
+    for (const std::uint64_t half : halves) {
+        for (std::uint64_t left = half; left != 0;) {
+            const auto lane = static_cast<std::size_t>(std::countr_zero(left)) / 8;
+            if (matters(text, at + lane, how)) {
+                return false;
             }
+            left &= ~(std::uint64_t{0xff} << (lane * 8));
         }
-        at += lanes;
-    }
-    for (; at < text.size(); at++) {
-        if ((text[at] == ';' || at + 1 < text.size()) && matters(text, at, how)) {
-            return false;
-        }
+        at += sizeof half;
     }
     return true;
 }
 
+bool passes(std::string_view text, semicolons how) noexcept {
+    if (text.size() <= lanes) {
+        for (std::size_t at = 0; at + 1 < text.size(); at++) {
+            if (matters(text, at, how)) {
+                return false;
+            }
+        }
+        return true;
+    }
+    // The last byte alone cannot matter; the last block overlaps the one before it.
+    const std::size_t last = text.size() - lanes - 1;
+    for (std::size_t at = 0; at < last; at += lanes) {
+        if (!block_passes(text, at, how)) {
+            return false;
+        }
+    }
+    return block_passes(text, last, how);
+}
+
+/// A word of at most eight letters, as a number.
+constexpr std::uint64_t packed(std::string_view word) {
+    std::uint64_t out = 0;
+    for (char c : word) {
+        out = out << 8 | static_cast<unsigned char>(c);
+    }
+    return out;
+}
+
+/// The first word in lower case, if it is one of at most eight letters; else 0.
+std::uint64_t first_word(std::string_view text) noexcept {
+    std::size_t at = 0;
+    while (at < text.size() && (text[at] == ' ' || text[at] == '\n')) {
+        at++;
+    }
+    if (at < text.size() && (text[at] == '/' || text[at] == '-')) {
+        at = lexer(text).next().begin;  // behind comments
+    }
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; at < text.size(); i++, at++) {
+        const char c = lower(text[at]);
+        if (c < 'a' || c > 'z') {
+            return word;
+        }
+        if (i == sizeof word) {
+            return 0;
+        }
+        word = word << 8 | static_cast<unsigned char>(c);
+    }
+    return word;
+}
+
 /// Statements that are harmless but for the words above.
-bool begins_harmless(const token& first) noexcept {
-    switch (lower(first.text.empty() ? '\0' : first.text.front())) {
-        case 's':
-            return first.is("select") || first.is("start") || first.is("savepoint") ||
-                   first.is("show");
-        case 'i':
-            return first.is("insert");
-        case 'u':
-            return first.is("update");
-        case 'd':
-            return first.is("delete");
-        case 'w':
-            return first.is("with");
-        case 'b':
-            return first.is("begin");
-        case 'c':
-            return first.is("commit") || first.is("copy") || first.is("close");
-        case 'r':
-            return first.is("rollback") || first.is("release");
-        case 'v':
-            return first.is("values");
-        case 'e':
-            return first.is("end");
-        case 't':
-            return first.is("table") || first.is("truncate");
-        case 'f':
-            return first.is("fetch");
-        case 'm':
-            return first.is("merge") || first.is("move");
-        case 'l':
-            return first.is("lock");
-        case 'n':
-            return first.is("notify");
+bool begins_harmless(std::string_view text) noexcept {
+    switch (first_word(text)) {
+        case packed("select"):
+        case packed("insert"):
+        case packed("update"):
+        case packed("delete"):
+        case packed("with"):
+        case packed("begin"):
+        case packed("commit"):
+        case packed("rollback"):
+        case packed("end"):
+        case packed("start"):
+        case packed("release"):
+        case packed("values"):
+        case packed("table"):
+        case packed("truncate"):
+        case packed("copy"):
+        case packed("fetch"):
+        case packed("move"):
+        case packed("close"):
+        case packed("merge"):
+        case packed("lock"):
+        case packed("show"):
+        case packed("notify"):
+            return true;
         default:
             return false;
     }
@@ -132,7 +176,7 @@ bool begins_harmless(const token& first) noexcept {
 }  // namespace
 
 bool leaves_session_alone(std::string_view text) noexcept {
-    return begins_harmless(lexer(text).next()) && passes(text, semicolons::matter);
+    return begins_harmless(text) && passes(text, semicolons::matter);
 }
 
 bool tag_leaves_session_alone(std::string_view tag) noexcept {
