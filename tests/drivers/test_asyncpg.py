@@ -184,7 +184,15 @@ def test_what_is_set_stays(place):
         for _ in range(5):
             assert await connection.fetchval("show timezone") == "Asia/Tokyo"
             assert await connection.fetchval("select '2024-12-31'::date::text") == "31.12.2024"
+        await connection.execute("set search_path to information_schema; set statement_timeout to '50s'")
+        for _ in range(5):
+            assert await connection.fetchval("select current_schema()") == "information_schema"
+            assert await connection.fetchval("show statement_timeout") == "50s"
+        other = await connect(place)
+        assert await other.fetchval("select current_schema()") == "public"
+        await other.close()
         await connection.execute("reset all")
+        assert await connection.fetchval("select current_schema()") == "public"
         assert await connection.fetchval("show timezone") == "UTC"
 
     with_connection(place, work)

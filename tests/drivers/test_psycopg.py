@@ -151,11 +151,19 @@ def test_more_prepared_statements_than_are_kept(place):
 
 
 def test_what_is_set_stays(place):
+    place.server.ask("grant pg_monitor to app")
     with connect(place, autocommit=True) as connection:
         connection.execute("set timezone to 'Asia/Tokyo'")
         for _ in range(5):
             assert connection.execute("show timezone").fetchone() == ("Asia/Tokyo",)
-        connection.execute("reset timezone")
+        connection.execute("set role pg_monitor; select set_config('app.tenant', 'seven', false)")
+        for _ in range(5):
+            row = connection.execute("select current_user, current_setting('app.tenant')").fetchone()
+            assert row == ("pg_monitor", "seven")
+        with connect(place, autocommit=True) as other:
+            row = other.execute("select current_user, current_setting('app.tenant', true)").fetchone()
+            assert row[0] == "app" and not row[1]
+        connection.execute("reset role; reset timezone")
         assert connection.execute("show timezone").fetchone() == ("UTC",)
 
 

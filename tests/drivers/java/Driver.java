@@ -253,6 +253,10 @@ public class Driver {
                 check(ask(connection, "show timezone").equals("Asia/Tokyo"), "timezone");
                 check(ask(connection, "show application_name").equals("other"), "application_name");
             }
+            connection.setSchema("information_schema");
+            for (int at = 0; at < 5; at++) {
+                check(connection.getSchema().equals("information_schema"), "schema");
+            }
             check(connection.isValid(5), "valid");
             check(connection.getMetaData().getTables(null, "pg_catalog", "pg_class", null).next(), "meta data");
         });
