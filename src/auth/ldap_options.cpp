@@ -226,7 +226,7 @@ std::string ldap_options::filter_for(std::string_view user) const {
         rest.remove_prefix(at + place.size());
     }
     filter.append(rest);
-    return filter.front() == '(' ? filter : fmt::format("({})", filter);
+    return filter.starts_with('(') ? filter : fmt::format("({})", filter);
 }
 
 result<ldap_options> parse_ldap_options(const ldap_option_list& words) {

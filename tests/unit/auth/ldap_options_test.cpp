@@ -118,6 +118,8 @@ TEST(LdapOptionsTest, NamesCannotLeaveTheirDn) {
 TEST(LdapOptionsTest, NamesDoNotStandForTheMarkInAFilter) {
     const auto options = good("ldapserver=h ldapbasedn=x ldapsearchfilter=(uid=$username)");
     EXPECT_EQ(options.filter_for("$username"), "(uid=$username)");
+    EXPECT_EQ(good("ldapserver=h ldapbasedn=x ldapsearchfilter=$username").filter_for(""), "()")
+        << "an empty name is still text";
 }
 
 }  // namespace
