@@ -478,20 +478,32 @@ std::string server_connection::error_instead() {
     if (scanner_.in_body()) {
         return {};  // too long to be about names
     }
-    const protocol::error_fields error = protocol::read_error(scanner_.body());
+    std::string error;
     if (requests_.notice_next()) {
         const statement_effect& failed = statements_.queue()[statements_.head()];
         if (failed.what == statement_effect::kind::refuse) {
             failed.statement->retire();
-            std::string out;
-            protocol::put_error(out, protocol::severity::error, plan_changed, plan_changed_text);
-            return out;
+            protocol::put_error(error, protocol::severity::error, plan_changed, plan_changed_text);
+            return error;
         }
         if (failed.what == statement_effect::kind::duplicate) {
-            return protocol::replace_in_error(scanner_.raw(), failed.statement->name(), failed.name)
-                .value_or(std::string());
+            error =
+                protocol::replace_in_error(scanner_.raw(), failed.statement->name(), failed.name)
+                    .value_or(std::string());
+        }
+        if (failed.moved.by != 0 && error.empty()) {
+            error = protocol::move_error(scanner_.raw(), failed.moved.behind, -failed.moved.by)
+                        .value_or(std::string());
         }
     }
+    std::string named = with_names_of_client(error.empty() ? scanner_.raw() : error);
+    return named.empty() ? error : named;
+}
+
+/// An error that speaks of a statement of ours, by the client's name; empty if it does not. What it
+/// says of the server's statements is noted.
+std::string server_connection::with_names_of_client(std::string_view raw) {
+    const protocol::error_fields error = protocol::read_error(raw.substr(protocol::header_size));
     if (error.sqlstate == plan_changed) {
         statements_.retire_used_since(
             requests_.segment() - static_cast<std::uint32_t>(requests_.ready_owed())
@@ -501,20 +513,17 @@ std::string server_connection::error_instead() {
     if (at == std::string_view::npos) {
         return {};
     }
-    const char* digits = error.message.data() + at + statement_prefix.size();
+    const std::string_view text = error.message.substr(at);
+    const char* digits = text.data() + statement_prefix.size();
     std::uint64_t number = 0;
-    const auto parsed =
-        std::from_chars(digits, error.message.data() + error.message.size(), number);
+    const auto parsed = std::from_chars(digits, text.data() + text.size(), number);
     if (error.sqlstate == no_such_statement) {
         statements_.lost(number);
     }
     const std::string_view name = holder_->name_of(number);
-    const std::string_view ours(
-        error.message.data() + at, std::size_t(parsed.ptr - error.message.data()) - at
-    );
-    return name.empty()
-               ? std::string()
-               : protocol::replace_in_error(scanner_.raw(), ours, name).value_or(std::string());
+    const std::string_view ours = text.substr(0, std::size_t(parsed.ptr - text.data()));
+    return name.empty() ? std::string()
+                        : protocol::replace_in_error(raw, ours, name).value_or(std::string());
 }
 
 void server_connection::settle_statements() {

@@ -242,6 +242,7 @@ private:
     void on_parameter(std::string_view body);
     void look_at_statements(char type);
     std::string error_instead();
+    std::string with_names_of_client(std::string_view raw);
     void settle_statements();
     void answer();
     const protocol::type_set& reply_types() const noexcept;

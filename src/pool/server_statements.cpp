@@ -138,6 +138,7 @@ statement_effect server_statements::done() {
         }
         case kind::duplicate:
         case kind::refuse:
+        case kind::moved:
         case kind::forget:
             break;
     }

@@ -22,6 +22,13 @@
 
 namespace pgweir::pool {
 
+/// What of a text comes behind so many characters has moved by so many. Positions in errors are put
+/// right by it.
+struct moved_text {
+    std::uint32_t behind = 0;
+    std::int32_t by = 0;
+};
+
 /// What a request brings about when it is answered.
 struct statement_effect {
     enum class kind : std::uint8_t {
@@ -30,6 +37,7 @@ struct statement_effect {
         describe,   ///< a row description becomes known
         duplicate,  ///< fails: the client has a statement of that name already
         refuse,     ///< fails: the server's statement has other columns than the client was told
+        moved,      ///< none, but what PostgreSQL reads is not quite what the client wrote
         forget,     ///< a text that may drop all statements; whether it did is seen by its tag
     };
     enum class scope : std::uint8_t {
@@ -43,6 +51,7 @@ struct statement_effect {
     statement_ptr statement;
     std::string name{};         // the client's
     std::uint32_t segment = 0;  // of the pipeline, when it was sent
+    moved_text moved{};         // what the server reads, against what the client wrote
 
     bool of_client() const noexcept { return where != scope::server; }
 
@@ -67,6 +76,9 @@ public:
 
     /// Notes that a request uses it. REQUIRES: it is prepared, or about to be.
     void use(const statement& s, std::uint32_t segment) noexcept;
+
+    /// True if a request under way prepares or closes it.
+    bool in_doubt(const statement& s) const noexcept { return last_change(s) != nullptr; }
 
     /// The columns that this server's statement returns, if they are known.
     std::optional<std::uint64_t> rows_of(const statement& s) const noexcept;

@@ -78,12 +78,12 @@ statement_store::~statement_store() {
 }
 
 statement_store::identity statement_store::identity_of(const statement& s) noexcept {
-    return {s.scope_, s.definition_, s.settings_key_};
+    return {s.scope_, s.form_, s.definition_, s.settings_key_};
 }
 
 bool statement_store::order::operator()(const identity& a, const identity& b) const noexcept {
-    return std::tuple(a.definition.size(), a.scope, a.definition, a.settings) <
-           std::tuple(b.definition.size(), b.scope, b.definition, b.settings);
+    return std::tuple(a.definition.size(), a.scope, a.form, a.definition, a.settings) <
+           std::tuple(b.definition.size(), b.scope, b.form, b.definition, b.settings);
 }
 
 /// The values one after the other; none of them has a zero byte.
@@ -97,19 +97,24 @@ std::string statement_store::settings_key(const parameter_set& settings) const {
 }
 
 statement_ptr statement_store::find_or_make(
-    const void* scope, std::string_view definition, const parameter_set_ptr& settings, sharing how
+    const void* scope,
+    std::string_view definition,
+    const parameter_set_ptr& settings,
+    sharing how,
+    statement_form form
 ) {
     const bool depends = depends_on_settings(definition.substr(0, definition.find('\0')));
     const std::string key = depends ? settings_key(*settings) : std::string();
     const std::lock_guard lock(mutex_);
     index::insert_commit_data place;
-    const auto found = index_.insert_check(identity{scope, definition, key}, order(), place);
+    const auto found = index_.insert_check(identity{scope, form, definition, key}, order(), place);
     if (!found.second && how == sharing::shared) {
         return statement_ptr(&*found.first);
     }
     std::unique_ptr<statement> made(new statement);
     made->store_ = this;
     made->scope_ = scope;
+    made->form_ = form;
     made->number_ = ++last_number_;
     made->name_ = fmt::format("{}{}", statement_prefix, made->number_);
     made->definition_ = definition;

@@ -30,6 +30,12 @@ class statement_store;
 /// kind has it renamed like any other.
 inline constexpr std::string_view statement_prefix = "PGWEIR_";
 
+/// How a statement is made.
+enum class statement_form : std::uint8_t {
+    message,  ///< by Parse
+    sql,      ///< by PREPARE
+};
+
 class statement {
 public:
     /// Its name on every server.
@@ -37,8 +43,11 @@ public:
 
     std::uint64_t number() const noexcept { return number_; }
 
-    /// The body of its Parse message behind the name: query, zero byte, parameter types.
+    /// Of a Parse message, what follows the name in its body: query, zero byte, parameter types. Of
+    /// a PREPARE, what follows the name in the text.
     std::string_view definition() const noexcept { return definition_; }
+
+    statement_form form() const noexcept { return form_; }
 
     /// The settings that its literals were read by; null if it has none that depend on settings.
     const parameter_set_ptr& settings() const noexcept { return settings_; }
@@ -59,6 +68,7 @@ private:
 
     statement_store* store_ = nullptr;
     const void* scope_ = nullptr;
+    statement_form form_ = statement_form::message;
     std::uint64_t number_ = 0;
     std::string name_;
     std::string definition_;
@@ -93,8 +103,14 @@ public:
         const void* scope,
         std::string_view definition,
         const parameter_set_ptr& settings,
-        sharing how = sharing::shared
+        sharing how = sharing::shared,
+        statement_form form = statement_form::message
     );
+
+    /// Of a set, the setting that says what a backslash in a literal is.
+    bool conforming_strings(const parameter_set& settings) const noexcept {
+        return settings.values()[literal_settings_.back()] != "off";
+    }
 
     /// Of the settings that literals depend on: calls `visit(name, value)` for each that has
     /// another value in `to`.
@@ -119,6 +135,7 @@ private:
 
     struct identity {
         const void* scope;
+        statement_form form;
         std::string_view definition;
         std::string_view settings;
     };

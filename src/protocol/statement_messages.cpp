@@ -3,6 +3,8 @@
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
 
+#include <charconv>
+
 namespace pgweir::protocol {
 
 namespace {
@@ -12,6 +14,13 @@ constexpr std::string_view setter = "PGWEIR_set";
 
 void put_about(std::string& out, char type, char what, std::string_view name) {
     message_writer(out, type).byte(what).cstring(name);
+}
+
+/// What runs the setter's portal, and leaves nothing of it.
+void put_execution(std::string& out) {
+    message_writer(out, 'E').cstring(setter).int32(0);
+    put_about(out, 'C', 'P', setter);
+    put_about(out, 'C', 'S', setter);
 }
 
 }  // namespace
@@ -86,6 +95,13 @@ void put_close_complete(std::string& out) {
     message_writer(out, '3');
 }
 
+void put_statement(std::string& out, std::string_view sql) {
+    put_close_statement(out, setter);
+    message_writer(out, 'P').cstring(setter).cstring(sql).int16(0);
+    message_writer(out, 'B').cstring(setter).cstring(setter).int16(0).int16(0).int16(0);
+    put_execution(out);
+}
+
 void put_set_config(std::string& out, std::string_view name, std::string_view value) {
     put_close_statement(out, setter);
     message_writer(out, 'P')
@@ -102,9 +118,32 @@ void put_set_config(std::string& out, std::string_view name, std::string_view va
         .int32(static_cast<std::int32_t>(value.size()))
         .bytes(value)
         .int16(0);
-    message_writer(out, 'E').cstring(setter).int32(0);
-    put_about(out, 'C', 'P', setter);
-    put_close_statement(out, setter);
+    put_execution(out);
+}
+
+std::optional<std::string> move_error(std::string_view raw, std::uint32_t behind, std::int32_t by) {
+    message_reader reader(raw.substr(header_size));
+    while (const char code = reader.byte()) {
+        const std::string_view value = reader.cstring();
+        std::uint32_t position = 0;
+        if (!reader.ok()) {
+            break;
+        }
+        if (code != 'P' ||
+            std::from_chars(value.data(), value.data() + value.size(), position).ec !=
+                std::errc() ||
+            position <= behind) {
+            continue;
+        }
+        const std::size_t at = std::size_t(value.data() - raw.data());
+        std::string out;
+        message_writer(out, raw[0])
+            .bytes(raw.substr(header_size, at - header_size))
+            .bytes(std::to_string(std::int64_t{position} + by))
+            .bytes(raw.substr(at + value.size()));
+        return out;
+    }
+    return std::nullopt;
 }
 
 std::optional<std::string> replace_in_error(

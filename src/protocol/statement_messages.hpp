@@ -53,18 +53,27 @@ void put_flush(std::string& out);
 void put_parse_complete(std::string& out);
 void put_close_complete(std::string& out);
 
+/// Runs a statement that returns nothing, by messages of extended query, which may stand among a
+/// client's: its unnamed statement and portal stay as they are.
+void put_statement(std::string& out, std::string_view sql);
+
 /// Changes a setting for the session by messages of extended query, which may stand among a
 /// client's: its unnamed statement and portal stay as they are. The requests are those of
 /// set_config_requests.
 void put_set_config(std::string& out, std::string_view name, std::string_view value);
 
-inline constexpr std::array set_config_requests = {
+/// The requests of the two.
+inline constexpr std::array statement_requests = {
     request::close,
     request::parse,
     request::bind,
     request::execute,
     request::close,
     request::close};
+
+/// The error, with its position moved by so many characters if it is behind `behind`. Nothing if it
+/// has no such position.
+std::optional<std::string> move_error(std::string_view raw, std::uint32_t behind, std::int32_t by);
 
 /// The beginning of an ErrorResponse (header and some of the body, or all), with one word of its
 /// message replaced. Nothing if the word is not there.

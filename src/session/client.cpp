@@ -27,7 +27,7 @@ constexpr protocol::type_set no_types{""};
 
 /// The same where prepared statements are shared: what names one is looked at, and whether all are
 /// dropped.
-constexpr protocol::type_set statement_types{"DC", "PBQ"};
+constexpr protocol::type_set statement_types{"DC", "PBQE"};
 
 /// Descriptions are short: longer ones are none.
 constexpr std::uint32_t short_limit = 64 * 1024;
@@ -478,7 +478,7 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
             return false;
         }
     }
-    if (shares_statements_ && extended_query::concerns(*what, scanner_.body())) {
+    if (shares_statements_ && concerns_statements(*what)) {
         return share(*what, bytes, run);
     }
     note(*what, bytes);
@@ -540,6 +540,12 @@ void client::look_at_mode() noexcept {
     scanner_.set_whole(shares_statements_ ? statement_types : no_types);
 }
 
+/// REQUIRES: the message's event is that of statement_types.
+bool client::concerns_statements(request what) const noexcept {
+    return what == request::execute ? statements_ && statements_->concerns_execute()
+                                    : extended_query::concerns(what, scanner_.body());
+}
+
 extended_query::step client::step_of(request what, std::string& out) {
     if (!statements_) {
         statements_ = std::make_unique<extended_query>();
@@ -555,6 +561,12 @@ extended_query::step client::step_of(request what, std::string& out) {
     const auto step =
         statements_->on_message(what, scanner_.body(), scanner_.body_length(), to, out);
     stats().server_parse_count.add(to.parses);
+    if (!to.pin.empty() && !pinned_) {
+        pinned_ = true;
+        log::warning(
+            "client {} {}/{}: keeps its server until it leaves: {}", id_, database(), user(), to.pin
+        );
+    }
     return step;
 }
 
@@ -996,7 +1008,7 @@ void client::on_settled(transaction_status status) {
 
 bool client::is_done(transaction_status status) const noexcept {
     return mode_ != config::pool_mode::session && status == transaction_status::idle &&
-           !scanner_.in_body();
+           !scanner_.in_body() && !pinned_;
 }
 
 void client::give_back() {
@@ -1235,9 +1247,9 @@ void client::end(std::string_view why) {
             !server_->requests().settled() && server_->work().can_be_cancelled(backslashes());
         std::exchange(server_, nullptr)
             ->end_lease(
-                scanner_.in_body() ? pool::lease_end::broken
-                : useless          ? pool::lease_end::useless
-                                   : pool::lease_end::abandoned
+                scanner_.in_body() || pinned_ ? pool::lease_end::broken
+                : useless                     ? pool::lease_end::useless
+                                              : pool::lease_end::abandoned
             );
     }
     console_.reset();

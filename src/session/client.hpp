@@ -155,6 +155,7 @@ private:
     bool note_begins(protocol::request what, std::string_view bytes);
     void look_at_mode() noexcept;
     bool share(protocol::request what, std::string_view bytes, std::size_t& run);
+    bool concerns_statements(protocol::request what) const noexcept;
     extended_query::step step_of(protocol::request what, std::string& out);
     bool hold(std::string_view bytes, std::size_t& run);
     void join(std::string_view bytes);
@@ -199,6 +200,7 @@ private:
     bool parameters_reported_ = true;  // parameters_ holds values that a server has reported
     bool in_transaction_ = false;
     bool shares_statements_ = false;
+    bool pinned_ = false;  // to its server, which has names that are only its own
     net::address peer_;
     net::stream_ptr stream_;
     const net::tls_session* tls_ = nullptr;  // the stream's, if it has TLS

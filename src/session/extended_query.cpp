@@ -1,10 +1,11 @@
 #include "session/extended_query.hpp"
 
+#include "protocol/message.hpp"
 #include "protocol/statement_messages.hpp"
+#include "sql/gate.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
+#include <utility>
 
 namespace pgweir::session {
 
@@ -13,17 +14,11 @@ namespace {
 using pool::server_statements;
 using pool::statement_effect;
 using pool::statement_ptr;
-using pool::statement_store;
-using protocol::notice;
 using protocol::origin;
 using protocol::request;
-using protocol::set_config_requests;
 using kind = statement_effect::kind;
 using scope = statement_effect::scope;
 using standing = server_statements::standing;
-
-/// PostgreSQL tells names apart by so many bytes.
-constexpr std::size_t significant = 63;
 
 /// A name that no statement has on any server.
 constexpr std::string_view nobody = "PGWEIR_none";
@@ -31,94 +26,24 @@ constexpr std::string_view nobody = "PGWEIR_none";
 /// More effects under way than this are waited for, so that looking them through stays cheap.
 constexpr std::size_t in_flight_limit = 64;
 
-/// True if a text begins like DEALLOCATE or DISCARD.
-bool may_forget_all(std::string_view text) noexcept {
-    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n\f\v;"), text.size()));
-    const auto begins = [text](std::string_view word) {
-        return text.size() > word.size() &&
-               std::equal(word.begin(), word.end(), text.begin(), [](char a, char b) {
-                   return a == std::tolower(static_cast<unsigned char>(b));
-               });
-    };
-    return begins("deallocate") || begins("discard");
-}
-
-std::string_view significant_part(std::string_view name) noexcept {
-    return name.substr(0, significant);
-}
-
-/// The name of a statement that a client does not have, changed if it could be that of one of ours.
-std::string never_ours(std::string_view name) {
-    return std::string(name.substr(0, significant - 1)) + ' ';
-}
-
-void note(const extended_query::server& to, request what, origin whose, statement_effect effect) {
-    effect.segment = to.requests.segment();
-    if (to.requests.sent(what, whose, notice::wanted)) {
-        to.statements.expect(std::move(effect));
-    }
-}
-
-/// The settings that the statement's literals are to be read by, if the session's are others now.
-void put_settings(
-    const pool::parameter_set& from,
-    const pool::parameter_set& to,
-    extended_query::server& server,
-    std::string& out
-) {
-    server.store
-        .for_each_difference(from, to, [&](const std::string& name, const std::string& value) {
-            protocol::put_set_config(out, name, value);
-            for (request what : set_config_requests) {
-                server.requests.sent(what, origin::injected);
-            }
-        });
-}
-
-/// Prepares a statement on the server for what comes behind.
-void inject_parse(const statement_ptr& s, extended_query::server& to, std::string& out) {
-    const bool literals = s->settings() != nullptr;
-    if (literals) {
-        put_settings(*to.settings, *s->settings(), to, out);
-    }
-    protocol::put_parse(out, s->name(), s->definition());
-    note(to, request::parse, origin::injected, {kind::prepare, scope::server, s});
-    to.parses++;
-    if (literals) {
-        put_settings(*s->settings(), *to.settings, to, out);
-    }
-}
-
-void inject_close(const statement_ptr& s, const extended_query::server& to, std::string& out) {
-    protocol::put_close_statement(out, s->name());
-    note(to, request::close, origin::injected, {kind::close, scope::server, s});
-}
-
-/// Closes what the server should not keep beside one that is about to be prepared.
-void make_room(const statement_ptr& keep, const extended_query::server& to, std::string& out) {
-    constexpr int at_once = 4;  // there are more only after the limit was lowered
-    for (int i = 0; i < at_once; i++) {
-        const statement_ptr victim =
-            to.statements.victim(std::max<std::size_t>(to.limit, 1), 1, keep.get());
-        if (victim == nullptr) {
-            return;
-        }
-        inject_close(victim, to, out);
-    }
-}
-
 /// True if a request that comes to its turn at all cannot find the transaction failed.
 bool transaction_is_sound(const protocol::pipeline& requests) noexcept {
     return requests.ready_owed() == 0 &&
            requests.status() != protocol::transaction_status::failed && !requests.copy_in_open();
 }
 
+std::string_view until_zero(std::string_view text) noexcept {
+    return text.substr(0, text.find('\0'));
+}
+
 }  // namespace
 
 bool extended_query::concerns(request what, std::string_view body) noexcept {
     switch (what) {
-        case request::parse:
-            return !body.empty() && body[0] != '\0';
+        case request::parse: {
+            const std::size_t name = body.find('\0');
+            return name != 0 || !sql::leaves_session_alone(until_zero(body.substr(1)));
+        }
         case request::bind: {
             const std::size_t portal = body.find('\0');
             return portal == body.npos || portal + 1 >= body.size() || body[portal + 1] != '\0';
@@ -127,7 +52,7 @@ bool extended_query::concerns(request what, std::string_view body) noexcept {
         case request::close:
             return body.size() > 2 && body[0] == 'S';
         case request::query:
-            return may_forget_all(body);
+            return !sql::leaves_session_alone(until_zero(body));
         case request::function_call:
         case request::sync:
         case request::execute:
@@ -143,7 +68,13 @@ extended_query::step extended_query::on_message(
     request what, std::string_view body, std::size_t body_length, server& to, std::string& out
 ) {
     if (to.requests.skipping()) {
-        return step::as_is;  // the server skips it, too
+        if (what != request::query || !std::exchange(query_held_, false)) {
+            return step::as_is;  // the server skips it, too
+        }
+        // What was sent ahead of it has failed, and its error was the answer. Now ReadyForQuery.
+        protocol::put_sync(out);
+        to.requests.sent(request::sync);
+        return step::replaced;
     }
     if (to.statements.in_flight() >= in_flight_limit) {
         protocol::put_flush(out);
@@ -159,10 +90,11 @@ extended_query::step extended_query::on_message(
         case request::close:
             return close(body, to);
         case request::query:
-            return forget(body, to);
+            return query(body, body_length, to, out);
+        case request::execute:
+            return execute(body, to);
         case request::function_call:
         case request::sync:
-        case request::execute:
         case request::flush:
         case request::copy_data:
         case request::copy_end:
@@ -187,13 +119,13 @@ extended_query::found extended_query::look_up(std::string_view name, const serve
         if (effect.what != kind::prepare) {
             return {};
         }
-        return {found::answer::known, effect.statement};
+        return {found::answer::known, effect.statement, effect.moved};
     }
     const auto at = names_.find(name);
     if (at == names_.end()) {
         return {};
     }
-    return {found::answer::known, at->second.statement};
+    return {found::answer::known, at->second.statement, at->second.moved};
 }
 
 // Parse.
@@ -202,33 +134,29 @@ extended_query::step extended_query::parse(
     std::string_view body, std::size_t body_length, server& to, std::string& out
 ) {
     if (body.size() != body_length) {
-        return step::whole;
+        const bool unnamed = body.starts_with('\0');
+        return unnamed && body_length > text_limit ? step::as_is : step::whole;
     }
     forgotten_.clear();
     const auto message = protocol::read_parse(body);
     if (!message) {
         return step::as_is;  // the server says what is wrong with it
     }
-    const found known = look_up(message->statement, to);
-    switch (known.what) {
-        case found::answer::unsure:
-            return step::hold;
-        case found::answer::known:
-        case found::answer::unknown:
-            break;
+    if (!sql::leaves_session_alone(message->query)) {
+        if (const auto next = parse_sql(*message, to, out)) {
+            return *next;
+        }
     }
-    // A SET that is still on its way decides how literals will be read.
-    const bool literals = pool::depends_on_settings(message->query);
-    if (literals && to.requests.ready_owed() != 0) {
+    const found known = look_up(message->statement, to);
+    if (known.what == found::answer::unsure) {
         return step::hold;
     }
-    const bool quiet = !to.requests.executing();
-    const statement_ptr s = to.store.find_or_make(
-        to.scope,
-        message->definition,
-        to.settings,
-        literals && !quiet ? statement_store::sharing::alone : statement_store::sharing::shared
-    );
+    const auto sharing = sharing_of(message->query, to);
+    if (!sharing) {
+        return step::hold;
+    }
+    const statement_ptr s =
+        to.store.find_or_make(to.scope, message->definition, to.settings, *sharing);
     if (known.what == found::answer::known) {
         return duplicate(message->statement, s, to, out);
     }
@@ -280,24 +208,6 @@ extended_query::step extended_query::duplicate(
 
 // Bind and Describe.
 
-/// Sees to it that the server has the statement when what comes behind needs it.
-extended_query::provided extended_query::provide(
-    const statement_ptr& s, server& to, std::string& out
-) {
-    switch (to.statements.standing_of(*s, to.requests.segment())) {
-        case standing::unsure:
-            return provided::unsure;
-        case standing::missing:
-            make_room(s, to, out);
-            inject_parse(s, to, out);
-            return provided::now;
-        case standing::prepared:
-            break;
-    }
-    to.statements.use(*s, to.requests.segment());
-    return provided::before;
-}
-
 /// Whether the server's statement is known to have the columns that the client was told.
 extended_query::rows extended_query::compare_rows(
     std::string_view name, const statement_ptr& s, bool missing, const server& to
@@ -348,7 +258,7 @@ extended_query::step extended_query::bind(
         return step::replaced;
     }
     const statement_ptr& s = known.statement;
-    const provided where = provide(s, to, out);
+    const provided where = provide(s, to, out, known.moved);
     if (where == provided::unsure) {
         return step::hold;
     }
@@ -386,7 +296,7 @@ extended_query::step extended_query::describe(std::string_view body, server& to,
         to.requests.sent(request::describe);
         return step::replaced;
     }
-    if (provide(known.statement, to, out) == provided::unsure) {
+    if (provide(known.statement, to, out, known.moved) == provided::unsure) {
         return step::hold;
     }
     protocol::put_describe_statement(out, known.statement->name());
@@ -399,7 +309,7 @@ extended_query::step extended_query::describe(std::string_view body, server& to,
     return step::replaced;
 }
 
-// Close, and what forgets all.
+// Close.
 
 extended_query::step extended_query::close(std::string_view body, server& to) {
     const auto message = protocol::read_statement_name(body);
@@ -415,11 +325,6 @@ extended_query::step extended_query::close(std::string_view body, server& to) {
     return step::replaced;
 }
 
-extended_query::step extended_query::forget(std::string_view, server& to) {
-    note(to, request::query, origin::client, {kind::forget, scope::client, nullptr});
-    return step::noted;
-}
-
 // What has happened.
 
 void extended_query::on_effect(const statement_effect& effect, std::uint64_t print) {
@@ -428,7 +333,9 @@ void extended_query::on_effect(const statement_effect& effect, std::uint64_t pri
     }
     switch (effect.what) {
         case kind::prepare:
-            names_.insert_or_assign(effect.name, named{effect.statement, std::nullopt});
+            names_.insert_or_assign(
+                effect.name, named{effect.statement, std::nullopt, effect.moved}
+            );
             return;
         case kind::close:
             names_.erase(effect.name);
@@ -442,6 +349,7 @@ void extended_query::on_effect(const statement_effect& effect, std::uint64_t pri
         }
         case kind::duplicate:
         case kind::refuse:
+        case kind::moved:
         case kind::forget:
             return;
     }

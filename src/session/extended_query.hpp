@@ -26,6 +26,9 @@
 #include "pool/server_statements.hpp"
 #include "pool/statement_store.hpp"
 #include "protocol/pipeline.hpp"
+#include "protocol/statement_messages.hpp"
+#include "session/named_sql.hpp"
+#include "session/statement_provision.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -39,16 +42,10 @@ namespace pgweir::session {
 
 class extended_query {
 public:
-    /// The server that the client has leased.
-    struct server {
-        protocol::pipeline& requests;
-        pool::server_statements& statements;
-        std::size_t limit;  // of statements on it
-        const void* scope;  // who shares statements
-        const pool::parameter_set_ptr& settings;
-        pool::statement_store& store;
-        std::uint32_t parses = 0;  // counts those that are sent to it
-    };
+    using server = statement_target;
+
+    /// Longer texts are not searched for names.
+    static constexpr std::size_t text_limit = 1024 * 1024;
 
     enum class step : std::uint8_t {
         as_is,     ///< goes to the server as it is, and is for the caller to note
@@ -62,7 +59,10 @@ public:
     /// True if the message can concern a named statement. `body` may be only its first bytes.
     static bool concerns(protocol::request what, std::string_view body) noexcept;
 
-    /// One message: its body, of which only the beginning may be here. REQUIRES: concerns().
+    /// True if the next Execute does, whatever it says.
+    bool concerns_execute() const noexcept { return by_execute_.has_value(); }
+
+    /// One message: its body, of which only the beginning may be here. REQUIRES: one of the two.
     step on_message(
         protocol::request what,
         std::string_view body,
@@ -86,12 +86,14 @@ private:
     struct named {
         pool::statement_ptr statement;
         std::optional<std::uint64_t> rows;  // the columns that the client was told
+        pool::moved_text moved;             // of its PREPARE
     };
 
     struct found {
         enum class answer : std::uint8_t { unknown, known, unsure };
         answer what = answer::unknown;
         pool::statement_ptr statement{};
+        pool::moved_text moved{};
     };
 
     found look_up(std::string_view name, const server& to) const;
@@ -102,9 +104,32 @@ private:
     step bind(std::string_view body, std::size_t body_length, server& to, std::string& out);
     step describe(std::string_view body, server& to, std::string& out);
     step close(std::string_view body, server& to);
-    step forget(std::string_view text, server& to);
-    enum class provided : std::uint8_t { unsure, before, now };
-    static provided provide(const pool::statement_ptr& s, server& to, std::string& out);
+
+    // By name in SQL: named_sql_step.cpp.
+    step query(std::string_view body, std::size_t body_length, server& to, std::string& out);
+    step query_prepare(std::string_view text, const named_sql& use, server& to, std::string& out);
+    step query_execute(std::string_view text, const named_sql& use, server& to, std::string& out);
+    step query_deallocate(
+        std::string_view text, const named_sql& use, server& to, std::string& out
+    );
+    std::optional<step> parse_sql(
+        const protocol::parse_message& message, server& to, std::string& out
+    );
+    step parse_unnamed_sql(
+        std::string_view types,
+        std::string_view text,
+        const named_sql& use,
+        server& to,
+        std::string& out
+    );
+    step execute(std::string_view body, server& to);
+    std::optional<step> make_prepare(
+        std::string_view text,
+        const named_sql& use,
+        server& to,
+        std::string& out,
+        pool::statement_effect& effect
+    );
 
     enum class rows : std::uint8_t { of_no_interest, not_known, same, others };
     rows compare_rows(
@@ -115,6 +140,8 @@ private:
     using name_map = std::map<std::string, named, std::less<>>;
 
     name_map names_;
+    std::optional<pool::statement_effect> by_execute_;  // of what the unnamed statement does
+    bool query_held_ = false;  // a Query waits for what was sent ahead of it
     name_map forgotten_;  // for errors of requests that were on their way; until the next Parse
 };
 

@@ -201,6 +201,111 @@ CONVERSATIONS = {
         run("m0"),
         run("m199"),
     ],
+    # By name in SQL.
+    "sql_prepare_and_execute": [
+        query("prepare s(int) as select $1 + 1 as a"),
+        query("execute s(1)"),
+        query("EXECUTE S (2)"),
+        query('execute "s" (3);'),
+    ],
+    "sql_prepare_quoted": [query('prepare "S" as select 1'), query("execute s"), query('execute "S"')],
+    "sql_prepare_exists": [
+        query("prepare s as select 1"),
+        query("prepare s as select 2"),
+        query("prepare s as select nothing"),
+        query("execute s"),
+    ],
+    "sql_and_protocol_share_names": [
+        query("prepare s(int) as select $1 + 1"),
+        run("s", 1),
+        prepare("s", "select 1"),
+        prepare("t", "select $1::int * 2"),
+        query("execute t(21)"),
+        query("prepare t as select 3"),
+        query("deallocate t"),
+        run("t"),
+        close_statement("s") + sync(),
+        query("execute s(1)"),
+    ],
+    "sql_deallocate": [
+        query("prepare s as select 1"),
+        query("deallocate s"),
+        query("execute s"),
+        query("deallocate prepare s"),
+        query("prepare s as select 2"),
+        query("execute s"),
+        query("deallocate prepare s"),
+        run("s"),
+    ],
+    "sql_unknown": [query("execute nobody(1)"), query("deallocate nobody"), query("explain execute nobody")],
+    "sql_explain_and_create": [
+        query("prepare s(int) as select $1 as a"),
+        query("explain (costs off) execute s(1)"),
+        query("explain analyze verbose execute nobody"),
+        query("create table made as execute s(7)"),
+        query("select a + 0 from made"),
+        query("drop table made"),
+    ],
+    "sql_error_positions": [
+        query("prepare a_rather_long_name_it_is as select 1, nothing_here"),
+        query("/* ü */ prepare s as select nothing_here"),
+        query("prepare s(int) as select $1"),
+        query("execute s(nothing_here)"),
+        query("  execute s(1, 2)"),
+        query("prepare s as selec 1"),
+        request("prepare t as select nothing_here"),
+        request("execute s(nothing_here)"),
+    ],
+    "sql_in_transactions": [
+        query("begin"),
+        query("prepare s as select 1"),
+        query("execute s"),
+        query("select 1/0"),
+        query("execute s"),
+        query("deallocate s"),
+        query("prepare t as select 1"),
+        query("rollback"),
+        query("execute s"),
+        query("execute t"),
+    ],
+    "sql_extended": [
+        request("prepare s(int) as select $1 + 1"),
+        request("execute s(1)"),
+        request("prepare s as select 2"),
+        request("deallocate s"),
+        request("execute s(1)"),
+        request("deallocate s"),
+        request("explain (costs off) execute nobody"),
+    ],
+    "sql_extended_only_parsed": [
+        parse("prepare s as select 1") + sync(),
+        query("execute s"),
+        query("prepare s as select 2"),
+        query("execute s"),
+    ],
+    "sql_table_dropped": [
+        query("create table gone (a int)"),
+        query("prepare s as select * from gone"),
+        query("drop table gone"),
+        query("execute s"),
+        query("begin"),
+        query("execute s"),
+        query("rollback"),
+    ],
+    "sql_update_counts": [
+        query("create table counted (a int); insert into counted values (1), (2)"),
+        query("prepare s(int) as update counted set a = a + $1"),
+        query("execute s(1)"),
+        request("execute s(1)"),
+        query("select sum(a) from counted"),
+        query("drop table counted"),
+    ],
+    "sql_broken": [query("prepare s as select 'open"), query("execute"), query("prepare"), query("deallocate")],
+    "sql_long_text": [
+        query("prepare s as select length('" + "x" * 5000 + "')"),
+        query("execute s"),
+        query("select 1; " + " " * 5000 + "select 2"),
+    ],
     "malformed_parse": [message("P", b"s\0select 1\0\0\1"), run("s")],
     "malformed_describe": [message("D", b"Xs\0") + sync(), message("D", b"Ss\0x") + sync()],
 }
@@ -525,3 +630,41 @@ def test_who_prepares_again_after_a_change_has_the_new_columns_on_every_server(s
             rotation.before(other)
             assert value_of(other, "s") == "x7"
     rotation.close()
+
+
+# By name in SQL.
+
+
+def test_sql_statements_are_shared_too(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as one, pooler.client() as other:
+        one.ask("prepare a(int) as select $1 + 1")
+        other.ask("/* mine */ prepare b(int) as select $1 + 1")
+        assert one.ask("execute a(1)") == "2" and other.ask("execute b(2)") == "3"
+        assert statements_of(pooler) == "1"
+        one.ask("deallocate a")
+        assert other.ask("execute b(3)") == "4"
+
+
+def test_what_cannot_be_placed_keeps_the_server(start_pooler, primary):
+    pooler = start_pooler(default_pool_size=2)
+    with pooler.client() as other:
+        other.ask("begin")
+        with pooler.client() as client:
+            prepared(client, "known", "select 1")
+            result = client.query("prepare s as select 2; execute s")
+            assert result.tags == ["PREPARE", "SELECT 1"]
+            assert pooler.log().count("keeps its server until it leaves: PREPARE, EXECUTE or DEALLOCATE among") == 1
+            backend = client.ask("select pg_backend_pid()")
+            other.ask("rollback")
+            for _ in range(3):
+                works(pooler)
+                assert client.ask("execute s") == "2"
+                assert value_of(client, "known") == "1"
+                assert client.ask("select pg_backend_pid()") == backend
+            assert client.query("deallocate s; deallocate s").error.code == "26000"
+            assert pooler.log().count("keeps its server") == 1
+    wait_until(
+        lambda: primary.ask(f"select count(*) from pg_stat_activity where pid = {backend}") == 0,
+        "the server is closed with its client",
+    )

@@ -86,7 +86,7 @@ TEST(StatementMessagesTest, SettingIsChangedByAsManyMessagesAsItSays) {
     put_set_config(out, "DateStyle", "ISO, DMY");
     frame_scanner scanner(all_types, 1000, 1000);
     scanner.feed(out);
-    for (const request what : set_config_requests) {
+    for (const request what : statement_requests) {
         ASSERT_EQ(scanner.next(), frame_scanner::event::message);
         EXPECT_EQ(request_of(scanner.type()), what);
     }
@@ -112,6 +112,43 @@ TEST(StatementMessagesTest, AnErrorWithoutTheWordStaysAsItIs) {
     std::string error;
     put_error(error, severity::error, "42P01", "no such table", "PGWEIR_7");
     EXPECT_FALSE(replace_in_error(error, "PGWEIR_7", "x"));
+}
+
+std::string error_at(std::string_view position) {
+    std::string error;
+    message_writer(error, 'E')
+        .byte('C')
+        .cstring("42703")
+        .byte('M')
+        .cstring("no such column")
+        .byte('P')
+        .cstring(position)
+        .byte('R')
+        .cstring("routine")
+        .byte('\0');
+    return error;
+}
+
+TEST(StatementMessagesTest, PositionOfAnErrorIsMovedIfItIsBehind) {
+    EXPECT_EQ(move_error(error_at("38"), 20, -10), error_at("28"));
+    EXPECT_EQ(move_error(error_at("9"), 5, 100), error_at("109"));
+    EXPECT_FALSE(move_error(error_at("20"), 20, -10)) << "not behind it";
+    EXPECT_FALSE(move_error(error_at("x"), 0, -10));
+    std::string none;
+    put_error(none, severity::error, "22012", "division by zero");
+    EXPECT_FALSE(move_error(none, 0, -10));
+}
+
+TEST(StatementMessagesTest, StatementIsRunByAsManyMessagesAsItSays) {
+    std::string out;
+    put_statement(out, "PREPARE x AS SELECT 1");
+    frame_scanner scanner(all_types, 1000, 1000);
+    scanner.feed(out);
+    for (const request what : statement_requests) {
+        ASSERT_EQ(scanner.next(), frame_scanner::event::message);
+        EXPECT_EQ(request_of(scanner.type()), what);
+    }
+    EXPECT_EQ(scanner.next(), frame_scanner::event::end);
 }
 
 }  // namespace

@@ -119,7 +119,8 @@ public:
         }
         const wire_message& next = waiting_.front();
         const request what = *protocol::request_of(next.type);
-        if (extended_query::concerns(what, next.body)) {
+        const bool execute = what == request::execute && statements_.concerns_execute();
+        if (execute || extended_query::concerns(what, next.body)) {
             return share(what, next);
         }
         leased->requests.sent(what);
