@@ -39,17 +39,16 @@ class Place:
         )
 
 
-COMMON = {"auth_type": "scram-sha-256", "ignore_startup_parameters": "extra_float_digits"}  # JDBC sends it
-
-
 def session_mode(start_pooler, primary):
-    pooler = start_pooler(pool_mode="session", default_pool_size=50, **COMMON)
+    pooler = start_pooler(pool_mode="session", auth_type="scram-sha-256", default_pool_size=50)
     return Place(primary, pooler.port, "session")
 
 
 def transaction_mode(start_pooler, primary, **settings):
     """Many clients share two servers, their prepared statements too."""
-    pooler = start_pooler(default_pool_size=2, max_prepared_statements=200, **COMMON, **settings)
+    pooler = start_pooler(
+        auth_type="scram-sha-256", default_pool_size=2, max_prepared_statements=200, **settings
+    )
     return Place(primary, pooler.port, "transaction", "client_tls_sslmode" in settings)
 
 
