@@ -450,7 +450,7 @@ TEST_F(ClientLoginTest, NoRoomIsSaidBeforeAPasswordIsAskedFor) {
 }
 
 TEST_F(ClientLoginTest, BadParameterIsSaidBeforeThereIsNoRoom) {
-    EXPECT_EQ(feed(startup(with("geqo", "off")), room::full), outcome::refused);
+    EXPECT_EQ(feed(startup(with("geqqo", "off")), room::full), outcome::refused);
     EXPECT_EQ(refused_with(), "08P01");
 }
 
