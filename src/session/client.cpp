@@ -48,6 +48,9 @@ constexpr std::size_t wait_for_whole = 16 * 1024;
 /// What a client may send ahead while it waits for a server.
 constexpr std::size_t pending_limit = 64 * 1024;
 
+/// A query that is canceled while it waits is read to its end, if that is no further than this.
+constexpr std::size_t canceled_limit = 1024 * 1024;
+
 /// What pending_ keeps for the next time.
 constexpr std::size_t kept_capacity = 1024;
 
@@ -709,7 +712,9 @@ bool client::need_server(std::string_view bytes, std::size_t& run) {
 
 void client::keep(std::string_view bytes) {
     pending_.append(bytes);
-    if (pending_.size() > pending_limit) {
+    if (cancel_due_) {
+        cancel_waiting();
+    } else if (pending_.size() > pending_limit) {
         stream_->pause();
     }
 }
@@ -805,6 +810,7 @@ bool client::begin_lease(pool::server_connection& server) {
     mode_ = wanted->terms.mode.load(std::memory_order_relaxed);
     const bool reset = mode_ == config::pool_mode::session ||
                        wanted->terms.reset_always.load(std::memory_order_relaxed);
+    cancel_due_ = false;
     server.lease_to(*this, reset ? pool::reset_policy::reset : pool::reset_policy::keep);
     request_at_ = net::loop::now();
     transaction_at_ = request_at_;
@@ -1057,15 +1063,21 @@ void client::cancel_running(std::function<void()> done) {
     done();
 }
 
-/// Takes the Query back that waits for a server, unless its end has not come yet.
+/// Takes the Query back that waits for a server, unless its end has not come yet. Where that is
+/// because so much came that nothing more was read, the rest is read now.
 void client::cancel_waiting() {
     frame_scanner only(no_types, 0, 0x7fffffff);
     only.feed(pending_);
     only.next();
     const std::size_t whole = std::size_t{only.body_length()} + protocol::header_size;
     if (whole > pending_.size()) {
+        if (stream_->paused() && whole <= canceled_limit) {
+            cancel_due_ = true;
+            stream_->resume();
+        }
         return;
     }
+    cancel_due_ = false;
     host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
         core.leave(*this);
     });

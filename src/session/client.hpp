@@ -199,6 +199,7 @@ private:
     bool counted_ = false;             // by the pool directory
     bool parameters_reported_ = true;  // parameters_ holds values that a server has reported
     bool in_transaction_ = false;
+    bool cancel_due_ = false;  // of the query that waits, when it has come to its end
     bool shares_statements_ = false;
     bool pinned_ = false;  // to its server, which has names that are only its own
     net::address peer_;
