@@ -285,11 +285,18 @@ void supervisor::stop_listening() {
 
 namespace {
 
-/// A signal that comes while everything is taken down must not kill: nobody listens to it any more.
-void hold_signals() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+constexpr int watched_signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2};
+
+/// Signals are the main thread's: the others, and those whom they start, begin with signals held.
+/// At the end the main thread holds them too: one that comes while everything is taken down must
+/// not kill.
+void mask_signals(int how) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (int number : watched_signals) {
+        ::sigaddset(&set, number);
+    }
+    ::pthread_sigmask(how, &set, nullptr);
 }
 
 }  // namespace
@@ -298,9 +305,11 @@ void supervisor::run() {
     stats_due_ = net::loop::now() + runtime_->configuration->global.stats_period;
     watch_signals();
     tick();
+    mask_signals(SIG_BLOCK);
     for (auto& w : workers_) {
         w->start();
     }
+    mask_signals(SIG_UNBLOCK);
     log::info(
         "pgweir {} is ready: {} worker{} on {}, {} database{}",
         PGWEIR_VERSION,
@@ -316,7 +325,7 @@ void supervisor::run() {
     }
     shared_.computing.stop();
     shared_.asking_outside.stop();
-    hold_signals();
+    mask_signals(SIG_BLOCK);
     log::info("pgweir has ended");
 }
 

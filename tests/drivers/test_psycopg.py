@@ -141,8 +141,6 @@ def test_prepared_statements(place):
 
 def test_more_prepared_statements_than_are_kept(place):
     """psycopg takes the oldest away with DEALLOCATE, in SQL."""
-    if place.mode == "transaction":
-        pytest.skip("DEALLOCATE of one name is PostgreSQL's, which does not have it")
     with connect(place, prepare_threshold=0, autocommit=True) as connection:
         connection.prepared_max = 10
         for round_ in range(2):
