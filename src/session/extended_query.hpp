@@ -48,6 +48,7 @@ public:
         const pool::parameter_set_ptr& settings;
         pool::statement_store& store;
         std::uint32_t parses = 0;  // counts those that are sent to it
+        std::string_view bound{};  // the text of the statement that was bound, if it is known
     };
 
     enum class step : std::uint8_t {
