@@ -25,6 +25,7 @@ struct statement_target {
     const pool::parameter_set_ptr& settings;
     pool::statement_store& store;
     std::uint32_t parses = 0;  // counts those that are sent to it
+    std::string_view bound{};  // the text of the statement that was bound, if it is known
     std::string_view pin{};    // set if the client must keep this server: why
 };
 
