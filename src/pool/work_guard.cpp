@@ -63,6 +63,11 @@ void work_guard::sent(protocol::request what, std::string_view body, bool whole)
     }
 }
 
+void work_guard::bound(std::string_view text) {
+    unsure_ = unsure_ || text.empty();
+    add(text);
+}
+
 bool work_guard::can_be_cancelled(sql::backslash meaning) const noexcept {
     if (unsure_ || texts_.empty() || status_ == protocol::transaction_status::failed) {
         return false;

@@ -6,7 +6,8 @@
 //
 // Keeps the texts since the server was last settled, up to a limit, and reads them only when it is
 // asked; a copy of a text costs less than to read it. Errs on the safe side: a text that is longer
-// or was not seen whole, a statement prepared earlier may do anything. Pure; not thread-safe.
+// or was not seen whole, a statement of which nobody knows the text may do anything. Pure; not
+// thread-safe.
 
 #include "protocol/pipeline.hpp"
 #include "sql/lexer.hpp"
@@ -27,6 +28,10 @@ public:
 
     /// A request, with its body as far as it is at hand.
     void sent(protocol::request what, std::string_view body, bool whole);
+
+    /// Instead of sent(), for a Bind of a statement whose text is known elsewhere; empty: it is
+    /// not.
+    void bound(std::string_view text);
 
     /// True if nothing of what was sent can commit by itself.
     bool can_be_cancelled(sql::backslash meaning) const noexcept;

@@ -499,7 +499,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
 }
 
 void client::note(request what, std::string_view bytes) {
-    const bool first = note_begins(what, bytes);
+    const bool first = note_begins();
+    const std::string_view body = body_at_hand(bytes);
+    server_->work().sent(what, body, body.size() == scanner_.body_length());
     const std::uint64_t number = server_->requests().next_number();
     server_->requests().sent(what);
     watch_session(what, bytes, number);
@@ -510,14 +512,12 @@ void client::note(request what, std::string_view bytes) {
 
 /// What there is to do before a request is entered in the pipeline. True if nothing else is under
 /// way.
-bool client::note_begins(request what, std::string_view bytes) {
+bool client::note_begins() {
     const protocol::pipeline& requests = server_->requests();
     const bool first = requests.settled();
     if (first) {
         server_->work().begin(requests.status());
     }
-    const std::string_view body = body_at_hand(bytes);
-    server_->work().sent(what, body, body.size() == scanner_.body_length());
     return first;
 }
 
@@ -546,7 +546,7 @@ bool client::concerns_statements(request what) const noexcept {
                                     : extended_query::concerns(what, scanner_.body());
 }
 
-extended_query::step client::step_of(request what, std::string& out) {
+extended_query::step client::step_of(request what, std::string& out, std::string_view& bound_text) {
     if (!statements_) {
         statements_ = std::make_unique<extended_query>();
     }
@@ -567,6 +567,7 @@ extended_query::step client::step_of(request what, std::string& out) {
             "client {} {}/{}: keeps its server until it leaves: {}", id_, database(), user(), to.pin
         );
     }
+    bound_text = to.bound;
     return step;
 }
 
@@ -577,15 +578,16 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
         scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
     std::string& out = host_.sending().rewritten;
     out.clear();
-    const bool first = note_begins(what, bytes);
-    const std::uint64_t number = server_->requests().next_number();
-    step next = step_of(what, out);
+    const bool first = note_begins();
+    std::uint64_t number = server_->requests().next_number();
+    std::string_view bound_text;
+    step next = step_of(what, out, bound_text);
     if (next == step::hold && server_->requests().local_next()) {
         // What we owe ourselves must not be waited for.
         forward(bytes.substr(run, begin - run));
         run = begin;
         server_->answer_locals();
-        next = step_of(what, out);
+        next = step_of(what, out, bound_text);
     }
     switch (next) {
         case step::whole:
@@ -609,6 +611,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
             }
             return hold(bytes, run);
         case step::as_is:
+            number = server_->requests().next_number();
             server_->requests().sent(what);
             if (!out.empty()) {
                 join(bytes.substr(run, begin - run));
@@ -618,6 +621,8 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
             break;
         case step::noted:
         case step::replaced:
+            // The last of what was sent; ahead of it may be what it needs.
+            number = std::max(number, server_->requests().next_number() - 1);
             break;
     }
     if (next == step::replaced) {
@@ -634,6 +639,12 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
         stats().server_parse_count.add(next == step::as_is ? 1 : 0);
     } else if (what == request::bind) {
         stats().bind_count.add(1);
+    }
+    if (what == request::bind) {
+        server_->work().bound(bound_text);
+    } else {
+        const std::string_view body = body_at_hand(bytes);
+        server_->work().sent(what, body, body.size() == scanner_.body_length());
     }
     watch_session(what, bytes, number);
     if (first) {

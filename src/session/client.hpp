@@ -152,11 +152,13 @@ private:
     void relay(std::string_view bytes);
     bool on_request(std::string_view bytes, std::size_t& run);
     void note(protocol::request what, std::string_view bytes);
-    bool note_begins(protocol::request what, std::string_view bytes);
+    bool note_begins();
     void look_at_mode() noexcept;
     bool share(protocol::request what, std::string_view bytes, std::size_t& run);
     bool concerns_statements(protocol::request what) const noexcept;
-    extended_query::step step_of(protocol::request what, std::string& out);
+    extended_query::step step_of(
+        protocol::request what, std::string& out, std::string_view& bound_text
+    );
     bool hold(std::string_view bytes, std::size_t& run);
     void join(std::string_view bytes);
     std::string_view body_at_hand(std::string_view bytes) const noexcept;

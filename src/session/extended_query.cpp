@@ -258,6 +258,7 @@ extended_query::step extended_query::bind(
         return step::replaced;
     }
     const statement_ptr& s = known.statement;
+    to.bound = s->definition().substr(0, s->definition().find('\0'));
     const provided where = provide(s, to, out, known.moved);
     if (where == provided::unsure) {
         return step::hold;

@@ -26,6 +26,7 @@ struct statement_target {
     pool::statement_store& store;
     std::uint32_t parses = 0;  // counts those that are sent to it
     std::string_view pin{};    // set if the client must keep this server: why
+    std::string_view bound{};  // the text of the statement that was bound, if it is known
 };
 
 /// The bytes of a name by which PostgreSQL tells it from others.

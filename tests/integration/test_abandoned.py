@@ -107,13 +107,21 @@ def leave(pooler, client, how):
 
 
 @pgweir_only
-@pytest.mark.parametrize("how", ["simple", "extended", "killed"])
+@pytest.mark.parametrize("how", ["simple", "extended", "named", "killed"])
 def test_proved_read_is_cancelled(narrow, ledger, how):
     """Nobody will hear of a minute of sleep, and nothing is lost without it."""
     sql = "select pg_sleep(60), count(*) from ledger"
     client = narrow.client()
-    client.send(request(sql) if how == "extended" else query(sql))
-    wait_until(lambda: ledger.backends("query like 'select pg_sleep(60)%'") == 1, "it runs")
+    if how == "named":
+        client.send(parse(sql, name="s") + sync())
+        client.read_result()
+        client.send(bind(name="s") + execute() + sync())
+    else:
+        client.send(request(sql) if how == "extended" else query(sql))
+    wait_until(
+        lambda: ledger.backends("query like 'select pg_sleep(60)%' and state = 'active'") == 1,
+        "it runs",
+    )
     process = ledger.ask("select pid from pg_stat_activity where query like 'select pg_sleep(60)%'")
     leave(narrow, client, how)
     with narrow.client() as other:
@@ -147,11 +155,14 @@ def test_transaction_that_ends_in_the_same_text_is_not_cancelled(narrow, ledger)
 
 
 @pytest.mark.parametrize("end", VANISH)
-@pytest.mark.parametrize("how", ["simple", "extended"])
+@pytest.mark.parametrize("how", ["simple", "extended", "named"])
 def test_autocommit_write_under_way_is_committed(narrow, ledger, end, how):
     sql = "insert into ledger select 'kept' from pg_sleep(0.7)"
     client = narrow.client()
-    client.send(query(sql) if how == "simple" else request(sql))
+    if how == "named":
+        client.send(parse(sql, name="s") + bind(name="s") + execute() + sync())
+    else:
+        client.send(query(sql) if how == "simple" else request(sql))
     wait_until(lambda: ledger.backends("query like 'insert%'") == 1, "it runs")
     getattr(client, end)()
     works(narrow)

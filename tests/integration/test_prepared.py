@@ -494,11 +494,15 @@ def test_deallocate_all_drops_one_clients_names_only(start_pooler):
             prepared(one, "s", "select 1")
 
 
-def test_what_a_function_dropped_is_prepared_again(start_pooler):
+def test_what_a_function_dropped_is_prepared_again(start_pooler, primary):
+    primary.ask(
+        "create or replace function forget() returns void language plpgsql as"
+        " $$ begin execute 'deallocate all'; end $$"
+    )
     pooler = start_pooler(default_pool_size=1)
     with pooler.client() as client:
         prepared(client, "s", "select 1")
-        client.ask("do $$ begin execute 'deallocate all'; end $$")
+        client.ask("select forget()")
         assert statements_of(pooler) == "0"
         check_error(request_of(client, bind(name="s") + execute()).error, "26000", '"s" does not exist')
         assert value_of(client, "s") == "1"

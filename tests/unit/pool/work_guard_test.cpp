@@ -156,6 +156,20 @@ TEST(WorkGuardTest, NamedStatementsAndPortalsMayDoAnything) {
     EXPECT_TRUE(after(request::parse, "named\0COMMIT\0\0\0"s)) << "its Bind will tell";
 }
 
+TEST(WorkGuardTest, BoundStatementsOfKnownText) {
+    work_guard guard;
+    guard.begin(idle);
+    guard.bound("select 1");
+    EXPECT_TRUE(cancels(guard));
+    guard.bound("insert into t values (1)");
+    EXPECT_FALSE(cancels(guard));
+    guard.begin(in_transaction);
+    guard.bound("insert into t values (1)");
+    EXPECT_TRUE(cancels(guard));
+    guard.bound("");
+    EXPECT_FALSE(cancels(guard));
+}
+
 TEST(WorkGuardTest, OtherMessagesExecuteNothing) {
     for (const request what :
          {request::sync,
