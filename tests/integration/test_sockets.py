@@ -1,6 +1,6 @@
 """Sockets: who listens where, to which worker or process a client comes, servers over Unix sockets."""
 
-import os
+import socket
 import signal
 
 import pytest
@@ -56,6 +56,12 @@ def test_clients_go_to_the_worker_with_the_fewest(pooler):
 # Processes
 
 
+def accepts(path):
+    """The file alone is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 def accepted(pooler):
     """How many clients a process has had. By its Unix socket: on the port another may answer."""
     with Wire(pooler.unix_address, seconds(20)) as console:
@@ -68,7 +74,7 @@ def test_processes_share_a_port_if_both_say_so(start_pooler):
     first = start_pooler(so_reuseport=1)
     second = start_pooler(so_reuseport=1, listen_port=first.port)
     # It answers on the port once it has its Unix socket, whoever answered there until now.
-    wait_until(lambda: os.path.exists(second.unix_address), "the second listens", seconds(15))
+    wait_until(lambda: accepts(second.unix_address), "the second listens", seconds(15))
     before = accepted(first), accepted(second)
     clients = [first.client() for _ in range(40)]
     for client in clients:

@@ -33,13 +33,13 @@ TEST(HelperThreadsTest, WorksElsewhereAndDeliversAfterwards) {
 }
 
 TEST(HelperThreadsTest, ThreadsAreAsNiceAsTheyWereTold) {
+    const auto niceness = [] { return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())); };
+    const int before = niceness();
     helper_threads helpers({"test", 1, 10, 7});
     std::promise<int> nice;
-    ASSERT_TRUE(helpers.submit(
-        [&] { nice.set_value(::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()))); }, [] {}
-    ));
+    ASSERT_TRUE(helpers.submit([&] { nice.set_value(niceness()); }, [] {}));
     EXPECT_EQ(nice.get_future().get(), 7);
-    EXPECT_EQ(::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())), 0);
+    EXPECT_EQ(niceness(), before);
 }
 
 TEST(HelperThreadsTest, FullQueueRefusesAndOpensAgain) {
