@@ -121,7 +121,7 @@ def test_bad_line_refuses_the_reload_and_the_old_rules_stay(start_hba, folder, r
         settings["auth_ident_file"] = write(f"{folder}/ident", ident)
     with pytest.raises(ServerError):
         pooler.reload(**settings)
-    assert said in pooler.log()
+    wait_until(lambda: said in pooler.log(), "the log says why")
     works(pooler)
 
 
@@ -348,14 +348,14 @@ def test_ldap_search_must_find_one(start_ldap, ldap):
     pooler = start_ldap(ldap, SEARCH + " ldapsearchattribute=cn")
     with refused("28P01"):
         pooler.client(user="twin", password="twin secret")
-    assert "more than one entry" in pooler.log()
+    wait_until(lambda: "more than one entry" in pooler.log(), "the log says why")
 
 
 def test_ldap_server_that_is_down(start_ldap):
     pooler = start_ldap(free_port(), SIMPLE)
     with refused("28P01", "LDAP authentication failed"):
         pooler.client(user="app", password="ldap secret")
-    assert "Can't contact LDAP server" in pooler.log()
+    wait_until(lambda: "Can't contact LDAP server" in pooler.log(), "the log says why")
 
 
 # Computing.
@@ -375,14 +375,15 @@ def test_log_in_that_computes_holds_up_nobody(start_pooler):
     pooler = start_pooler(auth_type="trust")
     with pooler.client() as busy:
         busy.ask("select 1")
-        pooler.reload(auth_type="scram-sha-256", scram_iterations=500_000)
+        # The thread that computes is a nice one: on a busy machine it takes its time.
+        pooler.reload(auth_type="scram-sha-256", scram_iterations=500_000, client_login_timeout=0)
         logging_in = [begin_scram(pooler, user) for user in ("app", "other", "nobody_at_all")]
         for _ in range(20):
             assert busy.ask("select 1") == "1"
         assert logging_in[-1].silent_for(0.001), "computed already: nothing was shown"
         logging_in.pop().vanish()
         for client in logging_in:
-            assert client.read_message(seconds(60)).body[:4] == b"\0\0\0\x0b"
+            assert client.read_message(seconds(120)).body[:4] == b"\0\0\0\x0b"
             client.vanish()
         assert busy.ask("select 1") == "1"
 
@@ -391,4 +392,5 @@ def test_refusals_are_logged_on_one_line(start_pooler):
     pooler = start_pooler(auth_type="scram-sha-256")
     with refused("28P01"):
         pooler.client(user="two\nlines\x1b", password="x")
-    assert "app/two?lines?@127.0.0.1: log-in refused: SASL authentication failed" in pooler.log()
+    line = "app/two?lines?@127.0.0.1: log-in refused: SASL authentication failed"
+    wait_until(lambda: line in pooler.log(), "the line is in the log")

@@ -199,7 +199,7 @@ def test_auth_dbname_without_database_is_an_error_of_the_configuration(start):
     pooler = start(auth_dbname="nowhere")
     with refused("F0000", "bouncer config error"):
         log_in(pooler, "app")
-    assert "there is no such database" in pooler.log()
+    wait_until(lambda: "there is no such database" in pooler.log(), "the log says why")
 
 
 @pgweir_only
@@ -231,7 +231,7 @@ def test_query_that_is_wrong_is_an_error_of_the_configuration(start):
         pooler.reload(auth_query=query)
         with refused("F0000", "bouncer config error"):
             log_in(pooler, "app")
-        assert detail in pooler.log()
+        wait_until(lambda: detail in pooler.log(), "the log says why")
     assert pooler.servers("app", "postgres") == 1, "the server is as good as before"
 
 
@@ -379,7 +379,7 @@ def test_auth_user_that_cannot_log_in(start):
     pooler = start(auth_user="scram_user", passwords={"scram_user": "wrong"})
     with refused("F0000", "bouncer config error"):
         log_in(pooler, "app")
-    assert "password authentication failed" in pooler.log()
+    wait_until(lambda: "password authentication failed" in pooler.log(), "the log says why")
     with refused("08001", "server login has been failing"):
         log_in(pooler, "app")
 

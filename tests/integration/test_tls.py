@@ -388,7 +388,7 @@ def test_client_certificates(tls_pooler, authority, stranger):
     for bad in (None, stranger.issue("app")):
         with pytest.raises((ssl.SSLError, ConnectionClosed)):
             over_tls(pooler, client_context(certificate=bad))
-    assert "certificate" in pooler.log()
+    wait_until(lambda: "certificate" in pooler.log(), "the log says why")
 
 
 def test_certificate_is_optional_where_it_is_only_asked_for(tls_pooler, authority, stranger):
@@ -456,7 +456,7 @@ def test_bad_files_and_values_are_refused(tls_pooler, settings, said):
     with over_tls(pooler) as client:
         with pytest.raises(ServerError):
             pooler.reload(**settings)
-        assert said in pooler.log()
+        wait_until(lambda: said in pooler.log(), "the log says why")
         assert client.ask("select 1") == "1"
     over_tls(pooler).close()
     done = subprocess.run(
