@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
 
 namespace pgweir::external {
@@ -21,6 +22,10 @@ struct conversation {
 };
 
 constexpr std::size_t longest_said = 200;
+
+/// Libraries below PAM (libaudit is one) have buffers that all threads share, so one log-in asks at
+/// a time.
+std::mutex one_at_a_time;
 
 /// The replies belong to PAM, and are freed as C frees.
 bool reply_to(const pam_message& message, pam_response& reply, conversation& talk) {
@@ -68,6 +73,7 @@ int converse(int count, const pam_message** messages, pam_response** replies, vo
 }  // namespace
 
 auth::slow_answer answer_pam(const auth::ask_pam& what) {
+    const std::lock_guard lock(one_at_a_time);
     auth::slow_answer done;
     conversation talk;
     talk.password = what.password.view();

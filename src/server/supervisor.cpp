@@ -323,7 +323,7 @@ void supervisor::run() {
     for (auto& w : workers_) {
         w->join();
     }
-    shared_.computing.stop();
+    shared_.computing.stop(seconds(3600));  // ends by itself, and reads what is taken down next
     shared_.asking_outside.stop();
     mask_signals(SIG_BLOCK);
     log::info("pgweir has ended");

