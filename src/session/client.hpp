@@ -163,7 +163,6 @@ private:
     void join(std::string_view bytes);
     std::string_view body_at_hand(std::string_view bytes) const noexcept;
     bool need_server(std::string_view bytes, std::size_t& run);
-    bool is_complete(std::string_view first) const noexcept;
     void keep(std::string_view bytes);
     bool acquire();
     bool begin_lease(pool::server_connection& server);
