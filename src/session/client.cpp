@@ -507,7 +507,7 @@ void client::note(request what, std::string_view bytes) {
     server_->work().sent(what, body, body.size() == scanner_.body_length());
     const std::uint64_t number = server_->requests().next_number();
     server_->requests().sent(what);
-    watch_session(what, bytes, number);
+    watch_session(what, bytes, body, number);
     if (first) {
         request_begins();
     }
@@ -640,13 +640,13 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     } else if (what == request::bind) {
         stats().bind_count.add(1);
     }
+    const std::string_view body = body_at_hand(bytes);
     if (what == request::bind) {
         server_->work().bound(bound_text);
     } else {
-        const std::string_view body = body_at_hand(bytes);
         server_->work().sent(what, body, body.size() == scanner_.body_length());
     }
-    watch_session(what, bytes, number);
+    watch_session(what, bytes, body, number);
     if (first) {
         request_begins();
     }
@@ -902,12 +902,13 @@ sql::backslash client::backslashes() const noexcept {
 }
 
 /// A request that was entered in the pipeline, under this number if it got one.
-void client::watch_session(request what, std::string_view bytes, std::uint64_t number) {
+void client::watch_session(
+    request what, std::string_view bytes, std::string_view body, std::uint64_t number
+) {
     if (mode_ == config::pool_mode::session) {
         return;
     }
-    const auto found =
-        session_.request(what, body_at_hand(bytes), scanner_.body_length(), backslashes());
+    const auto found = session_.request(what, body, scanner_.body_length(), backslashes());
     if (found.nothing()) {
         return;
     }

@@ -173,7 +173,9 @@ private:
     // What the client's SQL does to the session.
     void follow(const session_watch::finding& found, std::optional<std::uint64_t> number);
     void leaves(leak why);
-    void watch_session(protocol::request what, std::string_view bytes, std::uint64_t number);
+    void watch_session(
+        protocol::request what, std::string_view bytes, std::string_view body, std::uint64_t number
+    );
     void note_rest(std::string_view bytes);
     sql::backslash backslashes() const noexcept;
     void take_committed();
