@@ -13,6 +13,8 @@
 namespace pgweir::server {
 namespace {
 
+// What a job refers to stands before the helpers: their end is the end of the last job.
+
 /// Jobs that end when they are told to.
 struct gate {
     std::promise<void> open;
@@ -20,9 +22,9 @@ struct gate {
 };
 
 TEST(HelperThreadsTest, WorksElsewhereAndDeliversAfterwards) {
-    helper_threads helpers({"test", 2, 10, 0});
     std::promise<std::pair<pid_t, int>> delivered;
     pid_t worked_on = 0;
+    helper_threads helpers({"test", 2, 10, 0});
     ASSERT_TRUE(helpers.submit(
         [&] { worked_on = ::gettid(); },
         [&] {
@@ -35,19 +37,20 @@ TEST(HelperThreadsTest, WorksElsewhereAndDeliversAfterwards) {
 TEST(HelperThreadsTest, ThreadsAreAsNiceAsTheyWereTold) {
     const auto niceness = [] { return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())); };
     const int before = niceness();
-    helper_threads helpers({"test", 1, 10, 7});
     std::promise<int> nice;
+    helper_threads helpers({"test", 1, 10, 7});
     ASSERT_TRUE(helpers.submit([&] { nice.set_value(niceness()); }, [] {}));
     EXPECT_EQ(nice.get_future().get(), 7);
     EXPECT_EQ(niceness(), before);
 }
 
 TEST(HelperThreadsTest, FullQueueRefusesAndOpensAgain) {
-    helper_threads helpers({"test", 1, 2, 0});
     gate held;
     std::promise<void> begun;
+    std::promise<void> last;
     std::atomic<int> done{0};
     const auto count = [&] { done++; };
+    helper_threads helpers({"test", 1, 2, 0});
     ASSERT_TRUE(helpers.submit(
         [&] {
             begun.set_value();
@@ -60,7 +63,6 @@ TEST(HelperThreadsTest, FullQueueRefusesAndOpensAgain) {
     EXPECT_TRUE(helpers.submit([] {}, count));
     EXPECT_FALSE(helpers.submit([] { FAIL(); }, [] { FAIL(); }));
     held.open.set_value();
-    std::promise<void> last;
     while (!helpers.submit([] {}, [&] { last.set_value(); })) {
     }
     last.get_future().wait();
@@ -68,9 +70,10 @@ TEST(HelperThreadsTest, FullQueueRefusesAndOpensAgain) {
 }
 
 TEST(HelperThreadsTest, OneThatIsStuckHoldsUpNoOther) {
-    helper_threads helpers({"test", 2, 10, 0});
     gate held;
     std::promise<void> begun;
+    std::promise<void> other;
+    helper_threads helpers({"test", 2, 10, 0});
     ASSERT_TRUE(helpers.submit(
         [&] {
             begun.set_value();
@@ -79,15 +82,14 @@ TEST(HelperThreadsTest, OneThatIsStuckHoldsUpNoOther) {
         [] {}
     ));
     begun.get_future().wait();
-    std::promise<void> other;
     ASSERT_TRUE(helpers.submit([] {}, [&] { other.set_value(); }));
     other.get_future().wait();
     held.open.set_value();
 }
 
 TEST(HelperThreadsTest, WhatIsThrownIsDeliveredAllTheSame) {
-    helper_threads helpers({"test", 1, 10, 0});
     std::promise<void> delivered;
+    helper_threads helpers({"test", 1, 10, 0});
     ASSERT_TRUE(helpers.submit(
         [] { throw std::runtime_error("expected by the test"); }, [&] { delivered.set_value(); }
     ));
