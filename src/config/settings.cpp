@@ -113,6 +113,24 @@ microseconds effective_client_idle_timeout(const configuration& all, std::string
         .value_or(all.global.client_idle_timeout);
 }
 
+routing effective_routing(
+    const configuration& all, const database& db, std::string_view user_name
+) {
+    if (db.hosts.size() < 2) {
+        return routing::off;
+    }
+    return of_user(all, user_name, &user::routing)
+        .value_or(db.routing.value_or(all.global.routing));
+}
+
+read_consistency effective_read_consistency(const configuration& all, const database& db) {
+    return db.read_consistency.value_or(all.global.read_consistency);
+}
+
+int port_of_host(const database& db, std::size_t host) noexcept {
+    return host < db.ports.size() ? db.ports[host] : db.port;
+}
+
 std::string_view name_of(pool_mode mode) noexcept {
     return word_of(mode);
 }
@@ -131,6 +149,14 @@ std::string_view name_of(tls_mode mode) noexcept {
 
 std::string_view name_of(io_engine engine) noexcept {
     return word_of(engine);
+}
+
+std::string_view name_of(routing where) noexcept {
+    return word_of(where);
+}
+
+std::string_view name_of(read_consistency what) noexcept {
+    return word_of(what);
 }
 
 }  // namespace pgweir::config

@@ -43,6 +43,19 @@ enum class tls_mode : std::uint8_t { disable, allow, prefer, require, verify_ca,
 /// How bytes of connections are moved. `auto_` takes io_uring where the kernel allows it.
 enum class io_engine : std::uint8_t { auto_, io_uring, epoll };
 
+/// Where statements of a database with several hosts go. `off`: the list of hosts is what it is in
+/// PgBouncer.
+enum class routing : std::uint8_t { off, primary, standby, prefer_standby, automatic };
+
+/// What a read on a standby has to show at least.
+enum class read_consistency : std::uint8_t {
+    eventual,    ///< what the limits of lag allow
+    own_writes,  ///< what its session has written
+    session,     ///< that, and all that its session has seen
+    database,    ///< all that was written through this process to the database
+    primary,     ///< everything: no reads on standbys
+};
+
 /// The keys of [pgbouncer], each under its own name. A key that only a restart can change is marked
 /// "restart"; see restart_only_keys().
 struct settings {
@@ -136,6 +149,24 @@ struct settings {
     microseconds idle_transaction_timeout{0};
     microseconds transaction_timeout{0};
 
+    // Routing; all ours.
+    config::routing routing = config::routing::off;
+    config::read_consistency read_consistency = config::read_consistency::session;
+    std::int64_t max_standby_lag = 10 * 1024 * 1024;    // bytes; 0 = no limit
+    microseconds max_standby_lag_time = seconds(5);     // 0 = no limit
+    microseconds read_wait_timeout = milliseconds(10);  // for a standby that is fresh enough
+    bool read_from_primary = true;  // it takes a part of the reads, too, by its weight
+    bool deferred_begin = true;     // BEGIN is sent with the first request of the transaction
+    microseconds topology_interval = milliseconds(100);
+    std::string topology_user;      // empty = auth_user, else the database's forced user
+    std::string topology_password;  // a file; empty = from auth_file
+    std::string topology_dbname = "postgres";
+    std::string topology_state_file;  // what was last known of clusters; empty = not kept
+    microseconds failover_wait_timeout = seconds(30);  // without a primary; 0 = query_wait_timeout
+    int failover_wait_clients = 0;  // that may wait for one at the same time; 0 = no limit
+    int listen_port_primary = 0;    // restart; 0 = none
+    int listen_port_standby = 0;    // restart; 0 = none
+
     // Names of hosts.
     microseconds dns_max_ttl = seconds(15);
     microseconds dns_nxdomain_ttl = seconds(15);
@@ -180,7 +211,11 @@ struct database {
     std::string dbname;  // as the server knows it; empty in the template = the client's name
     /// Names, addresses, "/directory" or "@abstract"; none = unix_socket_dir.
     std::vector<std::string> hosts;
-    int port = 5432;                  // of all hosts
+    int port = 5432;           // of all hosts that have none of their own
+    std::vector<int> ports;    // of each host; empty = `port` for all
+    std::vector<int> weights;  // of each host when reads are spread; empty = all alike
+    std::optional<config::routing> routing;
+    std::optional<config::read_consistency> read_consistency;
     std::optional<std::string> user;  // the forced user: one pool, whoever the client is
     secret password;                  // of the forced user; empty = from auth_file
     std::string auth_user;
@@ -223,6 +258,7 @@ struct user {
     std::optional<microseconds> idle_transaction_timeout;
     std::optional<microseconds> transaction_timeout;
     std::optional<microseconds> client_idle_timeout;
+    std::optional<config::routing> routing;
 };
 
 /// One entry of [peers]: another pooler to which cancel requests are passed on.
@@ -275,6 +311,11 @@ microseconds effective_query_timeout(const configuration& all, std::string_view 
 microseconds effective_idle_transaction_timeout(const configuration& all, std::string_view user);
 microseconds effective_transaction_timeout(const configuration& all, std::string_view user);
 microseconds effective_client_idle_timeout(const configuration& all, std::string_view user);
+routing effective_routing(const configuration& all, const database& db, std::string_view user);
+read_consistency effective_read_consistency(const configuration& all, const database& db);
+
+/// The port of the host with this index.
+int port_of_host(const database& db, std::size_t host) noexcept;
 
 // The words of the file for the values of its enumerations.
 std::string_view name_of(pool_mode mode) noexcept;
@@ -282,5 +323,7 @@ std::string_view name_of(auth_type type) noexcept;
 std::string_view name_of(load_balance how) noexcept;
 std::string_view name_of(tls_mode mode) noexcept;
 std::string_view name_of(io_engine engine) noexcept;
+std::string_view name_of(routing where) noexcept;
+std::string_view name_of(read_consistency what) noexcept;
 
 }  // namespace pgweir::config

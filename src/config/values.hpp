@@ -95,6 +95,28 @@ struct words<io_engine> {
     }};
 };
 
+template <>
+struct words<routing> {
+    static constexpr std::array<std::pair<std::string_view, routing>, 5> list{{
+        {"off", routing::off},
+        {"primary", routing::primary},
+        {"standby", routing::standby},
+        {"prefer-standby", routing::prefer_standby},
+        {"auto", routing::automatic},
+    }};
+};
+
+template <>
+struct words<read_consistency> {
+    static constexpr std::array<std::pair<std::string_view, read_consistency>, 5> list{{
+        {"eventual", read_consistency::eventual},
+        {"own_writes", read_consistency::own_writes},
+        {"session", read_consistency::session},
+        {"database", read_consistency::database},
+        {"primary", read_consistency::primary},
+    }};
+};
+
 template <typename Enum>
 std::string_view word_of(Enum value) noexcept {
     for (const auto& [word, meaning] : words<Enum>::list) {
