@@ -60,13 +60,13 @@ void worker::post(std::function<void()> task) {
     loop_.post(std::move(task));
 }
 
-void worker::accept(int socket, const net::address& peer) {
+void worker::accept(int socket, const net::address& peer, std::optional<config::routing> route) {
     if (peer.kind != net::address::family::local) {
         net::apply_to_accepted(socket_options_of(settings()), socket);
     }
     shared_.clients++;
     done_.accepted++;
-    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++);
+    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++, route);
     clients_.push_back(*c.release());
 }
 
@@ -182,9 +182,9 @@ pool::server_address worker::address_of(const pool::pool& p) {
         to.login.credentials = p.learned;
     });
     const config::settings& global = settings();
-    to.where.port = db.port;
-    to.where.host =
-        db.hosts.empty() ? global.unix_socket_dir : db.hosts[shared_.next_host++ % db.hosts.size()];
+    const std::size_t next = db.hosts.empty() ? 0 : shared_.next_host++ % db.hosts.size();
+    to.where.host = db.hosts.empty() ? global.unix_socket_dir : db.hosts[next];
+    to.where.port = config::port_of_host(db, next);
     if (runtime_->server_tls != nullptr && !net::is_local(to.where)) {
         to.tls = runtime_->server_tls->terms_of(global, db);
         to.tls.host = to.where.host;

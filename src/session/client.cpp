@@ -100,10 +100,17 @@ struct client::identity {
     pool::parameter_set_ptr defaults;  // of the session: what its startup packet asked for
 };
 
-client::client(session_host& host, int socket, const net::address& peer, std::uint64_t id)
+client::client(
+    session_host& host,
+    int socket,
+    const net::address& peer,
+    std::uint64_t id,
+    std::optional<config::routing> listener_route
+)
     : host_(host),
       id_(id),
       socket_(socket),
+      listener_route_(listener_route),
       peer_(peer),
       stream_(host.loop().streams().adopt(socket, *this)),
       scanner_(

@@ -33,6 +33,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,8 +53,15 @@ public:
         ended,
     };
 
-    /// Takes over a connected socket.
-    client(session_host& host, int socket, const net::address& peer, std::uint64_t id);
+    /// Takes over a connected socket. `listener_route`: where everything goes that comes in by its
+    /// port.
+    client(
+        session_host& host,
+        int socket,
+        const net::address& peer,
+        std::uint64_t id,
+        std::optional<config::routing> listener_route = std::nullopt
+    );
     ~client();
 
     // For the worker.
@@ -93,6 +101,8 @@ public:
 
     /// How many names it has for prepared statements.
     std::size_t statements() const noexcept { return statements_ ? statements_->size() : 0; }
+
+    std::optional<config::routing> listener_route() const noexcept { return listener_route_; }
 
     steady_time connected_at() const noexcept { return connected_at_; }
 
@@ -197,6 +207,7 @@ private:
     session_host& host_;
     const std::uint64_t id_;
     const int socket_;  // for its addresses; the stream owns it
+    const std::optional<config::routing> listener_route_;
     state state_ = state::login;
     config::pool_mode mode_ = config::pool_mode::session;
     bool counted_ = false;             // by the pool directory
