@@ -42,6 +42,17 @@ bool asks_for_users(config::auth_type type) {
     return type != config::auth_type::any && type != config::auth_type::pam;
 }
 
+/// Which servers are to be watched. A secret that is not a plain password opens no server.
+result<topology::plan> plan_of(const session::runtime& settings) {
+    const auto plain = [&](std::string_view user) -> const secret* {
+        const secret* stored = settings.users->find(user);
+        return stored != nullptr && auth::classify(stored->view()) == auth::secret_kind::plain
+                   ? stored
+                   : nullptr;
+    };
+    return topology::make_plan(*settings.configuration, {settings.topology_password, plain});
+}
+
 /// Servers that are not secured any more as the settings say are replaced when they are free.
 void reconnect_changed_tls(
     const session::runtime& before,
@@ -195,7 +206,12 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
           runtime_->configuration->global.track_extra_parameters
       ),
       signals_(std::make_unique<signals>(loop_.context())),
-      overall_(net::loop::now()) {
+      overall_(net::loop::now()),
+      clusters_([this](topology::cluster_number cluster, const router::cluster_view_ptr& view) {
+          for (auto& w : workers_) {
+              w->post([&w = *w, cluster, view] { w.take_view(cluster, view); });
+          }
+      }) {
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
@@ -208,6 +224,31 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
 }
 
 supervisor::~supervisor() = default;
+
+// Clusters.
+
+result<topology::cluster_numbers> supervisor::watch(const session::runtime& settings) {
+    const auto plan = plan_of(settings);
+    if (!plan) {
+        return plan.error();
+    }
+    return clusters_.use(*plan);
+}
+
+result<void> supervisor::watch_clusters() {
+    auto numbers = watch(*runtime_);
+    if (!numbers) {
+        return numbers.error();
+    }
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            core.set_clusters(std::move(*numbers));
+            core.configure(runtime_->configuration, out);
+        }
+    );
+    return {};
+}
 
 // Listening.
 
@@ -382,6 +423,7 @@ void supervisor::run() {
         runtime_->configuration->databases.size() == 1 ? "" : "s"
     );
     loop_.run();
+    clusters_.stop();
     for (auto& w : workers_) {
         w->join();
     }
@@ -615,23 +657,29 @@ admin::operation_result supervisor::reload() {
         log::error("reload failed, the old settings stay: {}", logs.error().message);
         return {logs.error().message, "F0000", {}};
     }
+    auto clusters = watch(**made);
+    if (!clusters) {
+        log::error("reload failed, the old settings stay: {}", clusters.error().message);
+        return {clusters.error().message, "F0000", {}};
+    }
     for (const std::string& key : changes.restart_only_changed) {
         log::warning("{} was changed in the file: it takes effect at the next restart", key);
     }
     for (const config::warning& w : (*fresh)->warnings) {
         log::warning("{}", w.text);
     }
-    use(std::move(*made));
+    use(std::move(*made), std::move(*clusters));
     log::info("reloaded");
     return {};
 }
 
-void supervisor::use(session::runtime_ptr settings) {
+void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers clusters) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
     shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
+            core.set_clusters(std::move(clusters));
             core.configure(runtime_->configuration, out);
             reconnect_changed_tls(*before, *runtime_, core, out);
         }
@@ -664,7 +712,11 @@ admin::operation_result supervisor::set(const std::string& key, const std::strin
     if (auto logs = log_.configure((*made)->configuration->global); !logs) {
         return {logs.error().message, "08P01", {}};
     }
-    use(std::move(*made));
+    auto clusters = watch(**made);
+    if (!clusters) {
+        return {clusters.error().message, "08P01", {}};
+    }
+    use(std::move(*made), std::move(*clusters));
     return {};
 }
 

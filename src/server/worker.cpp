@@ -83,6 +83,22 @@ void worker::apply(session::runtime_ptr settings) {
     );
 }
 
+void worker::take_view(std::uint32_t cluster, router::cluster_view_ptr view) {
+    if (views_.size() <= cluster) {
+        views_.resize(cluster + std::size_t{1});
+    }
+    views_[cluster] = std::move(view);
+}
+
+const router::cluster_view_ptr& worker::view_of(std::uint32_t cluster) const noexcept {
+    static const router::cluster_view_ptr none;
+    return cluster < views_.size() ? views_[cluster] : none;
+}
+
+void worker::sample(std::uint32_t cluster) {
+    supervisor_.sample(cluster, settings().read_wait_timeout);
+}
+
 void worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
     // The server of one that ends may go to another, which may end of that at once, so the list is
     // not walked meanwhile. Who has ended stays in memory until this turn is over.

@@ -9,6 +9,7 @@
 #include "net/loop.hpp"
 #include "pool/cancel_request.hpp"
 #include "pool/server_host.hpp"
+#include "router/cluster_view.hpp"
 #include "server/process.hpp"
 #include "session/client.hpp"
 #include "session/session_host.hpp"
@@ -56,6 +57,9 @@ public:
 
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);
+
+    /// Takes over what is known of a cluster's servers now; null: it is watched no more.
+    void take_view(std::uint32_t cluster, router::cluster_view_ptr view);
 
     /// Ends all clients and servers.
     void end_all();
@@ -136,6 +140,9 @@ public:
 
     const session::runtime_ptr& current_runtime() const noexcept override { return runtime_; }
 
+    const router::cluster_view_ptr& view_of(std::uint32_t cluster) const noexcept override;
+    void sample(std::uint32_t cluster) override;
+
     bool shutting_down() const noexcept override { return shared_.shutting_down; }
 
     std::uint64_t new_cancel_key(session::client& owner) override;
@@ -190,6 +197,7 @@ private:
     std::list<cancel_under_way> cancels_;
 
     session::outbox sending_;
+    std::vector<router::cluster_view_ptr> views_;  // by the number of their cluster
 
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;

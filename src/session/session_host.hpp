@@ -6,6 +6,7 @@
 #include "auth/scram_cache.hpp"
 #include "auth/slow_question.hpp"
 #include "pool/pool_core.hpp"
+#include "router/cluster_view.hpp"
 #include "session/client_login.hpp"
 #include "session/runtime.hpp"
 
@@ -66,6 +67,13 @@ public:
         auth::slow_question question, std::function<void(const auth::slow_answer&)> done
     ) = 0;
     virtual const runtime_ptr& current_runtime() const noexcept = 0;
+
+    /// What is known of a cluster's servers (see pool::database_entry::cluster); null until it is
+    /// made, and when there is none any more. Valid until the loop's next turn, or copied.
+    virtual const router::cluster_view_ptr& view_of(std::uint32_t cluster) const noexcept = 0;
+
+    /// Somebody waits to read what has been written until now: views come more often for a moment.
+    virtual void sample(std::uint32_t cluster) = 0;
 
     /// True once no new log-ins are taken, but for the console's.
     virtual bool shutting_down() const noexcept = 0;
