@@ -69,6 +69,7 @@ struct cluster_watch::state {
 
     // REQUIRES of all of these: `mutex` is held.
     void add_cluster(const planned_cluster& what, const plan& all);
+    cluster* find_cluster(cluster_number number);
     server& find_server(const server_access& to, microseconds interval);
     void on_report(const server* from, const report& what);
     void take(cluster& of, std::size_t host, const report& what);
@@ -246,17 +247,18 @@ void cluster_watch::state::remember(const cluster& of) {
 void cluster_watch::sample(cluster_number number, microseconds patience) {
     const steady_time asked = now();
     const std::lock_guard lock(state_->mutex);
-    const auto found =
-        std::find_if(state_->clusters.begin(), state_->clusters.end(), [&](const auto& each) {
-            return each->number == number;
-        });
-    if (found == state_->clusters.end()) {
-        return;
+    if (state::cluster* of = state_->find_cluster(number)) {
+        of->wanted_since = std::max(of->wanted_since, asked);
+        of->wanted_until = std::max(of->wanted_until, asked + patience);
+        state_->pursue(*of);
     }
-    state::cluster& of = **found;
-    of.wanted_since = std::max(of.wanted_since, asked);
-    of.wanted_until = std::max(of.wanted_until, asked + patience);
-    state_->pursue(of);
+}
+
+cluster_watch::state::cluster* cluster_watch::state::find_cluster(cluster_number number) {
+    const auto found = std::find_if(clusters.begin(), clusters.end(), [&](const auto& each) {
+        return each->number == number;
+    });
+    return found == clusters.end() ? nullptr : found->get();
 }
 
 /// Asks whoever has to answer next for what is waited for, if anything is.
@@ -287,6 +289,29 @@ std::vector<cluster_report> cluster_watch::clusters() const {
         made.view = of->view;
         for (const planned_database& db : of->planned.databases) {
             made.databases.push_back(db.name);
+        }
+    }
+    return all;
+}
+
+router::cluster_view_ptr cluster_watch::view_of(cluster_number number) const {
+    const std::lock_guard lock(state_->mutex);
+    const state::cluster* of = state_->find_cluster(number);
+    return of != nullptr ? of->view : nullptr;
+}
+
+std::vector<read_place> cluster_watch::places() const {
+    std::vector<read_place> all;
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& of : state_->clusters) {
+        for (const planned_database& db : of->planned.databases) {
+            read_place& made = all.emplace_back();
+            made.database = db.name;
+            made.servers = of->planned.servers;
+            made.cluster = of->number;
+            for (server_access& to : made.servers) {
+                to.dbname = db.dbname;
+            }
         }
     }
     return all;

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "router/cluster_view.hpp"
+#include "topology/catalogue_loader.hpp"
 #include "topology/plan.hpp"
 
 #include <cstdint>
@@ -57,6 +58,12 @@ public:
     void sample(cluster_number cluster, microseconds patience);
 
     std::vector<cluster_report> clusters() const;
+
+    /// As it was published last; nullptr if there is no such cluster.
+    router::cluster_view_ptr view_of(cluster_number cluster) const;
+
+    /// The databases of all clusters, to have their catalogues read.
+    std::vector<read_place> places() const;
 
     /// Ends all threads; nothing is published any more.
     void stop(milliseconds patience = seconds(2));
