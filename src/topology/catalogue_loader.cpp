@@ -80,6 +80,11 @@ public:
     }
 
 private:
+    struct complaint {
+        std::string why;
+        int times = 0;  // in a row
+    };
+
     struct work {
         catalogue_schedule::step step;
         read_place place;
@@ -126,9 +131,12 @@ private:
         }
     }
 
-    /// Each trouble once.
+    /// Each trouble once, and only if it does not go away by itself: at start, the servers have not
+    /// answered yet.
     void complain(const std::string& database, const std::string& why) {
-        if (std::exchange(complaints_[database], why) != why) {
+        complaint& last = complaints_[database];
+        last = {why, last.why == why ? last.times + 1 : 1};
+        if (last.times == 2) {
             log::warning("the catalogue of database {} cannot be read: {}", database, why);
         }
     }
@@ -214,7 +222,7 @@ private:
 
     std::shared_ptr<state> shared_;
     std::vector<std::string_view> values_;  // of the row that is handed on
-    std::map<std::string, std::string> complaints_;
+    std::map<std::string, complaint> complaints_;
 };
 
 catalogue_loader::catalogue_loader(

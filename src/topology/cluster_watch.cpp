@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "topology/prober.hpp"
+#include "topology/pursuit.hpp"
 #include "topology/state_file.hpp"
 
 #include <fmt/format.h>
@@ -50,10 +51,7 @@ struct cluster_watch::state {
         std::vector<server*> servers;          // in the order of its hosts
         cluster_state judge;
         router::cluster_view_ptr view;
-
-        // What somebody waits for.
-        steady_time wanted_since{};
-        steady_time wanted_until{};
+        pursuit wanted;
     };
 
     explicit state(publisher target) : publish(std::move(target)) {}
@@ -248,8 +246,7 @@ void cluster_watch::sample(cluster_number number, microseconds patience) {
     const steady_time asked = now();
     const std::lock_guard lock(state_->mutex);
     if (state::cluster* of = state_->find_cluster(number)) {
-        of->wanted_since = std::max(of->wanted_since, asked);
-        of->wanted_until = std::max(of->wanted_until, asked + patience);
+        of->wanted.want(asked, patience);
         state_->pursue(*of);
     }
 }
@@ -261,22 +258,9 @@ cluster_watch::state::cluster* cluster_watch::state::find_cluster(cluster_number
     return found == clusters.end() ? nullptr : found->get();
 }
 
-/// Asks whoever has to answer next for what is waited for, if anything is.
 void cluster_watch::state::pursue(const cluster& of) {
-    if (of.wanted_until <= now()) {
-        return;
-    }
-    const router::cluster_view& view = *of.view;
-    if (view.primary && view.sampled_at < of.wanted_since) {
-        return of.servers[*view.primary]->asking->ask_now();
-    }
-    const bool can_arrive = view.primary && view.flushed >= view.inserted.lsn;
-    for (std::size_t host = 0; can_arrive && host < of.servers.size(); host++) {
-        const router::host_view& standby = view.hosts[host];
-        if (standby.role == router::host_role::standby && standby.may_be_read() &&
-            standby.fresh_as_of < of.wanted_since) {
-            of.servers[host]->asking->ask_now();
-        }
+    for (const std::size_t host : of.wanted.next(*of.view, now())) {
+        of.servers[host]->asking->ask_now();
     }
 }
 
