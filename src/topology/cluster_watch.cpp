@@ -39,11 +39,17 @@ struct cluster_watch::state {
     };
 
     struct cluster {
-        cluster(cluster_number id, planned_cluster what, const lag_limits& limits, memory known)
+        cluster(
+            cluster_number id,
+            planned_cluster what,
+            const lag_limits& limits,
+            const memory& known,
+            std::uint64_t first_term
+        )
             : number(id),
               planned(std::move(what)),
               names(names_of(planned)),
-              judge(planned.hosts, limits, known, planned.servers.front().user) {}
+              judge(planned.hosts, limits, known, planned.servers.front().user, first_term) {}
 
         const cluster_number number;
         planned_cluster planned;
@@ -61,9 +67,17 @@ struct cluster_watch::state {
     std::vector<std::unique_ptr<server>> servers;
     std::vector<std::unique_ptr<cluster>> clusters;
     cluster_number last_number = 0;
+    std::uint64_t last_term = 0;  // the highest of all clusters that there were
     state_file file;
-    std::string trouble;  // why the file was not written, when it was last tried
+    bool is_saved = true;  // what is in `file`
     bool stopped = false;
+
+    // Writing takes its time, so it happens without `mutex`; this one is taken before it.
+    std::mutex saving;
+    std::string trouble;  // under `saving`: why it was not written, when that was last tried
+
+    /// Writes down what is to be remembered. REQUIRES: `mutex` is not held.
+    void save();
 
     // REQUIRES of all of these: `mutex` is held.
     void add_cluster(const planned_cluster& what, const plan& all);
@@ -123,6 +137,7 @@ result<cluster_numbers> cluster_watch::use(const plan& next) {
         }
         unused = state_->take_unused();
     }
+    state_->save();
     return numbers;  // and now the threads end that nobody needs, without the mutex
 }
 
@@ -135,7 +150,8 @@ void cluster_watch::state::add_cluster(const planned_cluster& what, const plan& 
         }
     }
     const memory known = file.recall(names_of(what));
-    clusters.push_back(std::make_unique<cluster>(++last_number, what, all.limits, known));
+    clusters.push_back(std::make_unique<cluster>(++last_number, what, all.limits, known, last_term)
+    );
     cluster& made = *clusters.back();
     for (const server_access& to : what.servers) {
         made.servers.push_back(&find_server(to, all.interval));
@@ -161,8 +177,15 @@ cluster_watch::state::server& cluster_watch::state::find_server(
     server* made = servers.back().get();
     made->access = to;
     made->asking = std::make_unique<prober>(to, interval, [this, made](const report& what) {
-        const std::lock_guard lock(mutex);
-        on_report(made, what);
+        bool unsaved = false;
+        {
+            const std::lock_guard lock(mutex);
+            on_report(made, what);
+            unsaved = !is_saved;
+        }
+        if (unsaved) {
+            save();
+        }
     });
     return *made;
 }
@@ -219,6 +242,7 @@ void cluster_watch::state::take(cluster& of, std::size_t host, const report& wha
 
 void cluster_watch::state::show(cluster& of) {
     of.view = std::make_shared<const router::cluster_view>(of.judge.view());
+    last_term = std::max(last_term, of.view->term);
     publish(of.number, of.view);
 }
 
@@ -230,10 +254,22 @@ void cluster_watch::state::write_notes(cluster& of) {
 
 void cluster_watch::state::remember(const cluster& of) {
     const memory& known = of.judge.remembered();
-    if (known.system_identifier == 0 || !file.remember(of.names, known)) {
-        return;
+    if (known.system_identifier != 0 && file.remember(of.names, known)) {
+        is_saved = false;
     }
-    const auto saved = file.save();
+}
+
+void cluster_watch::state::save() {
+    const std::lock_guard one(saving);
+    state_file copy;
+    {
+        const std::lock_guard lock(mutex);
+        if (std::exchange(is_saved, true)) {
+            return;
+        }
+        copy = file;
+    }
+    const auto saved = copy.save();
     if (!saved && saved.error().message != trouble) {
         log::error("{}", saved.error().message);
     }
