@@ -320,23 +320,6 @@ router::cluster_view_ptr cluster_watch::view_of(cluster_number number) const {
     return of != nullptr ? of->view : nullptr;
 }
 
-std::vector<read_place> cluster_watch::places() const {
-    std::vector<read_place> all;
-    const std::lock_guard lock(state_->mutex);
-    for (const auto& of : state_->clusters) {
-        for (const planned_database& db : of->planned.databases) {
-            read_place& made = all.emplace_back();
-            made.database = db.name;
-            made.servers = of->planned.servers;
-            made.cluster = of->number;
-            for (server_access& to : made.servers) {
-                to.dbname = db.dbname;
-            }
-        }
-    }
-    return all;
-}
-
 void cluster_watch::stop(milliseconds patience) {
     std::vector<std::unique_ptr<state::server>> ending;
     {

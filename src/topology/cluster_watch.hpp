@@ -10,7 +10,6 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "router/cluster_view.hpp"
-#include "topology/catalogue_loader.hpp"
 #include "topology/plan.hpp"
 
 #include <cstdint>
@@ -61,9 +60,6 @@ public:
 
     /// As it was published last; nullptr if there is no such cluster.
     router::cluster_view_ptr view_of(cluster_number cluster) const;
-
-    /// The databases of all clusters, to have their catalogues read.
-    std::vector<read_place> places() const;
 
     /// Ends all threads; nothing is published any more.
     void stop(milliseconds patience = seconds(2));
