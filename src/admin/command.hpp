@@ -30,6 +30,7 @@ inline constexpr std::size_t command_limit = 15;
 inline constexpr std::size_t argument_limit = 63;
 inline constexpr std::size_t value_limit = 255;
 
+/// PgBouncer's, but for those that say that they are ours.
 enum class show_kind : std::uint8_t {
     active_sockets,
     clients,
@@ -44,6 +45,7 @@ enum class show_kind : std::uint8_t {
     peer_pools,
     peers,
     pools,
+    routing,  // ours, as workers
     servers,
     sockets,
     state,
@@ -53,7 +55,7 @@ enum class show_kind : std::uint8_t {
     totals,
     users,
     version,
-    workers,  // ours; the others are PgBouncer's
+    workers,
 };
 
 inline constexpr std::size_t show_kind_count = static_cast<std::size_t>(show_kind::workers) + 1;

@@ -207,6 +207,13 @@ struct worker_row {
     std::uint64_t accepted = 0;        // clients
 };
 
+/// SHOW ROUTING. How often since the start, over all workers.
+struct routing_row {
+    std::string what;    // became of requests
+    std::string reason;  // why; empty: there is but one
+    std::uint64_t count = 0;
+};
+
 /// SHOW STATE, which shows the engines of the workers too.
 enum class pooler_state : std::uint8_t { active, paused, suspended };
 
@@ -229,6 +236,7 @@ struct snapshot {
     std::vector<dns_host_row> dns_hosts;
     std::vector<dns_zone_row> dns_zones;
     std::vector<worker_row> workers;
+    std::vector<routing_row> routing;  // shown in the order given
     pooler_state state = pooler_state::active;
 };
 

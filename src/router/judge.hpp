@@ -5,6 +5,7 @@
 
 #include "sql/lexer.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -25,6 +26,7 @@ enum class reason : std::uint8_t {
     transaction,     ///< BEGIN and its like: where it goes is decided by what comes with it
 };
 
+inline constexpr std::size_t reasons = 11;
 std::string_view name_of(reason why) noexcept;
 
 struct judgement {

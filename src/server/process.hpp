@@ -7,6 +7,7 @@
 #include "pool/parameters.hpp"
 #include "pool/pool_directory.hpp"
 #include "pool/statement_store.hpp"
+#include "router/classifier.hpp"
 #include "server/helper_threads.hpp"
 #include "session/auth_cache.hpp"
 
@@ -33,6 +34,7 @@ struct process {
     auth::scram_verifier_cache verifiers;
     auth::scram_client_cache scram_keys;
     session::auth_cache looked_up;
+    router::classifier judge;
 
     // For what a log-in needs and a worker has no time for: computing gives way to whoever serves
     // clients, and those who wait for PAM and LDAP hold up none who compute.

@@ -723,7 +723,8 @@ void supervisor::gather(admin::show_kind what, gathered done) {
         const bool sockets =
             what == admin::show_kind::clients || what == admin::show_kind::servers ||
             what == admin::show_kind::sockets || what == admin::show_kind::active_sockets;
-        const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state;
+        const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state ||
+                             what == admin::show_kind::routing;
         if (!sockets && !workers) {
             return done(std::move(data));
         }

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace pgweir::server {
@@ -81,6 +82,55 @@ void worker::apply(session::runtime_ptr settings) {
         },
         errc::database_removed
     );
+}
+
+// Clusters.
+
+void worker::take_view(std::uint32_t cluster, router::cluster_view_ptr view) {
+    if (views_.size() <= cluster) {
+        views_.resize(cluster + 1);
+    }
+    views_[cluster] = std::move(view);
+    // Who is told may wait for the next one.
+    view_waiters told;
+    told.swap(waiting_for_views_);
+    while (!told.empty()) {
+        session::view_waiter& next = told.front();
+        told.pop_front();
+        next.on_view();
+    }
+}
+
+const router::cluster_view_ptr& worker::view_of(const pool::database_entry& db) const noexcept {
+    static const router::cluster_view_ptr nothing;
+    const std::uint32_t cluster = db.cluster.load(std::memory_order_relaxed);
+    return cluster < views_.size() ? views_[cluster] : nothing;
+}
+
+void worker::request_sample(const pool::database_entry& db) {
+    supervisor_.sample(db.cluster.load(std::memory_order_relaxed), settings().read_wait_timeout);
+}
+
+void worker::await_view(session::view_waiter& who) {
+    if (!who.is_linked()) {
+        waiting_for_views_.push_back(who);
+    }
+}
+
+/// The host that the servers of a pool are on; nullptr if nothing is known of it.
+const router::host_view* worker::host_of(const pool::pool& p) const noexcept {
+    const router::cluster_view_ptr& view = view_of(p.database);
+    if (view == nullptr) {
+        return nullptr;
+    }
+    if (p.host.empty()) {
+        return view->primary ? &view->hosts[*view->primary] : nullptr;
+    }
+    const auto found =
+        std::find_if(view->hosts.begin(), view->hosts.end(), [&](const router::host_view& host) {
+            return router::key_of(host.name, host.port) == p.host;
+        });
+    return found == view->hosts.end() ? nullptr : &*found;
 }
 
 void worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
@@ -179,15 +229,24 @@ pool::server_address worker::address_of(const pool::pool& p) {
     config::database db;
     shared_.pools.run(id_, [&](pool::pool_core&, pool::actions&) {
         db = p.database.settings;
-        to.login.credentials = p.learned;
+        const auto home = p.database.pool_of_user.find(p.user);
+        to.login.credentials =
+            home == p.database.pool_of_user.end() ? p.learned : home->second->learned;
     });
     const config::settings& global = settings();
     to.where.port = db.port;
     to.where.host =
         db.hosts.empty() ? global.unix_socket_dir : db.hosts[shared_.next_host++ % db.hosts.size()];
+    const router::host_view* known = host_of(p);
+    const bool routed = p.database.cluster.load(std::memory_order_relaxed) != 0;
+    if (routed) {
+        // The very machine that was asked what it is, whatever its name means by now.
+        to.where.host = known == nullptr ? std::string() : known->address;
+        to.where.port = known == nullptr ? 0 : known->port;
+    }
     if (runtime_->server_tls != nullptr && !net::is_local(to.where)) {
         to.tls = runtime_->server_tls->terms_of(global, db);
-        to.tls.host = to.where.host;
+        to.tls.host = known == nullptr ? to.where.host : known->name;
     }
     to.options = socket_options_of(global);
     to.connect_timeout = global.server_connect_timeout;

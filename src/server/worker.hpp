@@ -55,6 +55,9 @@ public:
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);
 
+    /// What is known now of the servers of a cluster; nullptr: nothing.
+    void take_view(std::uint32_t cluster, router::cluster_view_ptr view);
+
     /// Ends all clients and servers.
     void end_all();
 
@@ -124,6 +127,17 @@ public:
     void send_cancel(pool::server_connection& server) override;
 
     // session::session_host
+    router::judge& judge() noexcept override { return shared_.judge; }
+
+    session::routing_counts& routing() noexcept override { return routing_; }
+
+    const session::routing_counts& routing() const noexcept { return routing_; }
+
+    const router::cluster_view_ptr& view_of(const pool::database_entry& db) const noexcept override;
+    void request_sample(const pool::database_entry& db) override;
+    void await_view(session::view_waiter& who) override;
+
+    // session::session_host
     pool::statement_store& statements() noexcept override { return shared_.statements; }
 
     session::outbox& sending() noexcept override { return sending_; }
@@ -164,6 +178,7 @@ private:
             boost::intrusive::list_member_hook<>,
             &session::client::hook>>;
 
+    const router::host_view* host_of(const pool::pool& p) const noexcept;
     pool::server_connection* find_server(std::uint64_t server_id) noexcept;
     void refuse_waiters(pool::pool& p);
     void cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which);
@@ -188,6 +203,12 @@ private:
     std::list<cancel_under_way> cancels_;
 
     session::outbox sending_;
+
+    session::routing_counts routing_;
+    std::vector<router::cluster_view_ptr> views_;  // by the number of the cluster
+    using view_waiters =
+        boost::intrusive::list<session::view_waiter, boost::intrusive::constant_time_size<false>>;
+    view_waiters waiting_for_views_;
 
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;

@@ -356,6 +356,14 @@ void extended_query::on_effect(const statement_effect& effect, std::uint64_t pri
     }
 }
 
+std::optional<std::string_view> extended_query::text_of(std::string_view name) const {
+    const auto at = names_.find(significant_part(name));
+    if (at == names_.end() || at->second.statement->form() != pool::statement_form::message) {
+        return std::nullopt;
+    }
+    return until_zero(at->second.statement->definition());
+}
+
 std::string_view extended_query::name_of(std::uint64_t statement_number) const noexcept {
     for (const name_map* names : {&names_, &forgotten_}) {
         for (const auto& [name, known] : *names) {
