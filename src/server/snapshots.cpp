@@ -79,7 +79,7 @@ admin::database_row row_of(const pool::database_entry& db, const config::configu
     admin::database_row row;
     row.name = db.name;
     row.host = hosts_of(settings);
-    row.port = settings.port;
+    row.port = config::port_of_host(settings, 0);
     row.database = settings.dbname;
     row.force_user = settings.user;
     row.pool_size = settings.pool_size.value_or(all.global.default_pool_size);

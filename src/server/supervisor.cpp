@@ -3,6 +3,7 @@
 #include "auth/stored_secret.hpp"
 #include "config/changes.hpp"
 #include "config/load.hpp"
+#include "config/password_file.hpp"
 #include "config/show.hpp"
 #include "server/client_tls.hpp"
 #include "server/snapshots.hpp"
@@ -93,6 +94,21 @@ result<void> load_methods(const config::settings& global, session::runtime& made
     return {};
 }
 
+result<void> load_topology_password(const config::settings& global, session::runtime& made) {
+    if (global.topology_password.empty()) {
+        return {};
+    }
+    auto file = config::load_password_file(global.topology_password);
+    if (!file) {
+        return failure{"topology_password: " + file.error().message};
+    }
+    for (const config::warning& w : file->warnings) {
+        log::warning("{}", w.text);
+    }
+    made.topology_password = std::move(file->password);
+    return {};
+}
+
 }  // namespace
 
 result<session::runtime_ptr> load_runtime(const std::string& path) {
@@ -116,6 +132,9 @@ result<session::runtime_ptr> load_runtime(
         }
         made->users = *users;
         made->unknown_as = most_common(*made->users);
+    }
+    if (auto done = load_topology_password(global, *made); !done) {
+        return done.error();
     }
     if (auto done = load_methods(global, *made); !done) {
         return done.error();
@@ -192,23 +211,66 @@ supervisor::~supervisor() = default;
 
 // Listening.
 
-result<void> supervisor::listen_tcp(const std::string& address) {
+std::vector<supervisor::entrance> supervisor::entrances() const {
+    const config::settings& global = runtime_->configuration->global;
+    std::vector<entrance> all{{global.listen_port, std::nullopt}};
+    if (global.listen_port_primary != 0) {
+        all.push_back({global.listen_port_primary, config::routing::primary});
+    }
+    if (global.listen_port_standby != 0) {
+        all.push_back({global.listen_port_standby, config::routing::standby});
+    }
+    return all;
+}
+
+result<void> supervisor::listen_tcp(const std::string& address, const entrance& where) {
     const config::settings& global = runtime_->configuration->global;
     using port_use = net::listener::port_use;
     net::listener::tcp_options options;
     options.address = address;
-    options.port = global.listen_port;
+    options.port = where.port;
     options.use = global.so_reuseport ? port_use::shared : port_use::exclusive;
     auto made = net::listener::tcp(
         workers_[0]->loop(),
         options,
         global.listen_backlog,
-        [this](int socket, const net::address& peer) { accepted(socket, peer); }
+        [this, route = where.route](int socket, const net::address& peer) {
+            accepted(socket, peer, route);
+        }
     );
+    return add_listener(std::move(made), where);
+}
+
+result<void> supervisor::listen_local(const entrance& where) {
+    const config::settings& global = runtime_->configuration->global;
+    net::listener::local_options options;
+    options.directory = global.unix_socket_dir;
+    options.port = where.port;
+    options.mode = global.unix_socket_mode;
+    options.group = global.unix_socket_group;
+    auto made = net::listener::local(
+        workers_[0]->loop(),
+        options,
+        global.listen_backlog,
+        [this, route = where.route](int socket, const net::address& peer) {
+            accepted(socket, peer, route);
+        }
+    );
+    return add_listener(std::move(made), where);
+}
+
+result<void> supervisor::add_listener(
+    result<std::unique_ptr<net::listener>> made, const entrance& where
+) {
     if (!made) {
         return made.error();
     }
-    log::info("listening on {}", (*made)->name());
+    log::info(
+        "listening on {}{}{}",
+        (*made)->name(),
+        where.route ? ", for the " : "",
+        where.route ? config::name_of(*where.route) : std::string_view()
+    );
     listeners_.push_back(std::move(*made));
     return {};
 }
@@ -228,50 +290,50 @@ worker& supervisor::next_worker() noexcept {
 }
 
 /// On the first worker's thread, which accepts for all (docs/decisions/0005-one-worker-accepts.md).
-void supervisor::accepted(int socket, const net::address& peer) {
+void supervisor::accepted(
+    int socket, const net::address& peer, std::optional<config::routing> route
+) {
     worker& next = next_worker();
     next.expect_client();
     if (&next == workers_[0].get()) {
-        return next.accept(socket, peer);
+        return next.accept(socket, peer, route);
     }
-    next.post([&next, socket, peer] { next.accept(socket, peer); });
+    next.post([&next, socket, peer, route] { next.accept(socket, peer, route); });
 }
 
 result<void> supervisor::listen() {
+    for (const entrance& where : entrances()) {
+        if (auto done = listen_on(where); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+/// Fails if a port can be had on none of the addresses.
+result<void> supervisor::listen_on(const entrance& where) {
     const config::settings& global = runtime_->configuration->global;
+    const std::size_t before = listeners_.size();
     std::optional<failure> problem;
     for (const std::string& address : global.listen_addr) {
         const std::vector<std::string> places =
             address == "*" ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector{address};
         for (const std::string& place : places) {
-            if (auto done = listen_tcp(place); !done) {
+            if (auto done = listen_tcp(place, where); !done) {
                 problem = done.error();
                 log::warning("{}", problem->message);
             }
         }
     }
-    if (listeners_.empty() && problem) {
+    if (listeners_.size() == before && problem) {
         return *problem;
     }
     if (!global.unix_socket_dir.empty()) {
-        net::listener::local_options options;
-        options.directory = global.unix_socket_dir;
-        options.port = global.listen_port;
-        options.mode = global.unix_socket_mode;
-        options.group = global.unix_socket_group;
-        auto made = net::listener::local(
-            workers_[0]->loop(),
-            options,
-            global.listen_backlog,
-            [this](int socket, const net::address& peer) { accepted(socket, peer); }
-        );
-        if (!made) {
-            return made.error();
+        if (auto done = listen_local(where); !done) {
+            return done;
         }
-        log::info("listening on {}", (*made)->name());
-        listeners_.push_back(std::move(*made));
     }
-    if (listeners_.empty()) {
+    if (listeners_.size() == before) {
         return failure{"nowhere to listen: set listen_addr or unix_socket_dir"};
     }
     return {};

@@ -21,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,8 +72,18 @@ private:
 
     enum class shutdown_stage : std::uint8_t { running, waiting_for_servers, waiting_for_clients };
 
-    result<void> listen_tcp(const std::string& address);
-    void accepted(int socket, const net::address& peer);
+    /// A port to listen on; clients of one with a route are sent there, whatever they say.
+    struct entrance {
+        int port = 0;
+        std::optional<config::routing> route;
+    };
+
+    std::vector<entrance> entrances() const;
+    result<void> listen_on(const entrance& where);
+    result<void> listen_tcp(const std::string& address, const entrance& where);
+    result<void> listen_local(const entrance& where);
+    result<void> add_listener(result<std::unique_ptr<net::listener>> made, const entrance& where);
+    void accepted(int socket, const net::address& peer, std::optional<config::routing> route);
     worker& next_worker() noexcept;
     void watch_signals();
     void on_signal(int number);

@@ -61,13 +61,13 @@ void worker::post(std::function<void()> task) {
     loop_.post(std::move(task));
 }
 
-void worker::accept(int socket, const net::address& peer) {
+void worker::accept(int socket, const net::address& peer, std::optional<config::routing> route) {
     if (peer.kind != net::address::family::local) {
         net::apply_to_accepted(socket_options_of(settings()), socket);
     }
     shared_.clients++;
     done_.accepted++;
-    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++);
+    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++, route);
     clients_.push_back(*c.release());
 }
 
@@ -234,12 +234,11 @@ pool::server_address worker::address_of(const pool::pool& p) {
             home == p.database.pool_of_user.end() ? p.learned : home->second->learned;
     });
     const config::settings& global = settings();
-    to.where.port = db.port;
-    to.where.host =
-        db.hosts.empty() ? global.unix_socket_dir : db.hosts[shared_.next_host++ % db.hosts.size()];
+    const std::size_t next = db.hosts.empty() ? 0 : shared_.next_host++ % db.hosts.size();
+    to.where.host = db.hosts.empty() ? global.unix_socket_dir : db.hosts[next];
+    to.where.port = config::port_of_host(db, next);
     const router::host_view* known = host_of(p);
-    const bool routed = p.database.cluster.load(std::memory_order_relaxed) != 0;
-    if (routed) {
+    if (p.database.cluster.load(std::memory_order_relaxed) != 0) {
         // The very machine that was asked what it is, whatever its name means by now.
         to.where.host = known == nullptr ? std::string() : known->address;
         to.where.port = known == nullptr ? 0 : known->port;

@@ -21,6 +21,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -49,8 +50,9 @@ public:
 
     // On the worker's thread.
 
-    /// Takes over a connected client from a listener, which was expected.
-    void accept(int socket, const net::address& peer);
+    /// Takes over a connected client from a listener, which was expected; `route` is the
+    /// listener's, if it has one.
+    void accept(int socket, const net::address& peer, std::optional<config::routing> route);
 
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);

@@ -106,11 +106,12 @@ client::client(
     int socket,
     const net::address& peer,
     std::uint64_t id,
-    std::optional<config::routing> route
+    std::optional<config::routing> listener_route
 )
     : host_(host),
       id_(id),
       socket_(socket),
+      listener_route_(listener_route),
       peer_(peer),
       stream_(host.loop().streams().adopt(socket, *this)),
       scanner_(
@@ -125,8 +126,7 @@ client::client(
           host.parameters(),
           host.verifiers(),
           facts_of(peer_, socket, host.current_runtime()->configuration->global)
-      )),
-      listener_route_(route) {
+      )) {
     wait_worker = host.id();
     watch();
 }

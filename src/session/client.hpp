@@ -34,6 +34,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -55,13 +56,14 @@ public:
         ended,
     };
 
-    /// Takes over a connected socket. `route`: what its listener says about where it goes.
+    /// Takes over a connected socket. `listener_route`: where everything goes that comes in by its
+    /// port.
     client(
         session_host& host,
         int socket,
         const net::address& peer,
         std::uint64_t id,
-        std::optional<config::routing> route = std::nullopt
+        std::optional<config::routing> listener_route = std::nullopt
     );
     ~client();
 
@@ -240,6 +242,7 @@ private:
     session_host& host_;
     const std::uint64_t id_;
     const int socket_;  // for its addresses; the stream owns it
+    const std::optional<config::routing> listener_route_;
     state state_ = state::login;
     config::pool_mode mode_ = config::pool_mode::session;
     bool counted_ = false;             // by the pool directory
@@ -267,7 +270,6 @@ private:
     std::unique_ptr<console_port> console_;
     std::unique_ptr<extended_query> statements_;  // once it has named one
     std::unique_ptr<routing_state> routing_;      // if its database is routed
-    std::optional<config::routing> listener_route_;
 };
 
 }  // namespace pgweir::session
