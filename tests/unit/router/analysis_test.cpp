@@ -68,7 +68,8 @@ TEST(AnalysisTest, QueriesAreReadsAsFarAsTheyGo) {
           "select case a when 1 then 'x' else 'y' end, coalesce(a, b), nullif(a, b), greatest(a, "
           "b) "
           "from t",
-          "select array[1, 2][1], row(1, 2), (t).a, t.*, a::int[], cast(a as numeric(5, 2)) from t",
+          "select (array[1, 2])[1], row(1, 2), (t).a, t.*, a::int[], cast(a as numeric(5, 2)) from "
+          "t",
           "select * from t left join u using (id) natural join v cross join lateral f(t.a) as x(y)",
           "select * from rows from (f(1), g(2)) with ordinality",
           "select current_user, current_timestamp, localtime(0), extract(year from now())",
@@ -408,7 +409,7 @@ TEST(AnalysisTest, AnyBytesEndInSomeReason) {
     with_large_stack([&] {
         for (int round = 0; round < 3000; round++) {
             std::string text;
-            for (unsigned i = random() % 30; i > 0; i--) {
+            for (auto i = random() % 30; i > 0; i--) {
                 text += pieces[random() % std::size(pieces)];
             }
             const text_facts facts = analyse(text, sql::backslash::plain);

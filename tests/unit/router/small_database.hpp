@@ -18,6 +18,15 @@
 
 namespace pgweir::router::test {
 
+struct function_options {
+    int defaults = 0;
+    bool variadic = false;
+    bool takes_row = false;
+    std::string made_of = {};
+    std::string types = {};
+    std::string code = {};
+};
+
 class small_database {
 public:
     small_database() {
@@ -48,15 +57,6 @@ public:
         relation("public", "t", "r");
         relation("public", "u", "r");
     }
-
-    struct function_options {
-        int defaults = 0;
-        bool variadic = false;
-        bool takes_row = false;
-        std::string made_of;
-        std::string types;
-        std::string code;
-    };
 
     std::string function(
         const char* schema,
