@@ -26,6 +26,7 @@ const router::name_scope& routing_state::scope(const pool::parameter_set_ptr& pa
     };
     scope_.catalogue = home.database.number;
     scope_.role = extra("role", home.user);
+    scope_.user = home.user;
     scope_.search_path = extra("search_path", {});
     scope_.strings = parameters->values()[pool::parameter_store::conforming_strings] == "off"
                          ? sql::backslash::escapes
