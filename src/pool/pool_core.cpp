@@ -112,6 +112,7 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
         db->max_connections = config::effective_max_db_connections(*configuration_, db->settings);
         db->max_clients =
             config::effective_max_db_client_connections(*configuration_, db->settings);
+        db->cluster = cluster_of(*db);
         for (auto& p : db->pools) {
             limit(*p);
         }
@@ -120,6 +121,11 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
         user->max_connections = config::effective_max_user_connections(*configuration_, name);
         user->max_clients = config::effective_max_user_client_connections(*configuration_, name);
     }
+}
+
+std::uint32_t pool_core::cluster_of(const database_entry& db) const {
+    const auto found = clusters_.find(db.automatic ? std::string_view("*") : db.name);
+    return found == clusters_.end() || db.removed ? 0 : found->second;
 }
 
 void pool_core::limit(pool& p) {
@@ -172,6 +178,7 @@ database_entry* pool_core::find_database(std::string_view name) {
     db.removed = false;
     db.max_connections = config::effective_max_db_connections(*configuration_, db.settings);
     db.max_clients = config::effective_max_db_client_connections(*configuration_, db.settings);
+    db.cluster = cluster_of(db);
     for (auto& p : db.pools) {
         limit(*p);  // it was removed, and has come back
     }

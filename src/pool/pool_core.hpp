@@ -209,11 +209,20 @@ public:
     const waiter* oldest() const noexcept;
 };
 
+/// Numbers of the clusters of routed databases, by the name of the entry; "*": of databases that
+/// are made from the template.
+using cluster_numbers = std::map<std::string, std::uint32_t, std::less<>>;
+
 /// An entry of [databases], or one made from its template.
 struct database_entry {
     std::string name;
     std::uint32_t number = 0;  // in the process; never 0 once it is here
     config::database settings;
+
+    /// Of its servers, by which the view of them is found; 0: its statements are routed for nobody.
+    /// May be read without the mutex.
+    std::atomic<std::uint32_t> cluster{0};
+
     int max_connections = 0;  // 0: no limit
     int max_clients = 0;
     int connections = 0;  // servers
@@ -226,8 +235,8 @@ struct database_entry {
     std::unordered_map<std::string_view, pool*> pool_of_user;
 
     // Of a database that is routed. Any thread may read these.
-    std::atomic<std::uint32_t> cluster{0};          // of its servers; 0: it is not watched
     std::atomic<bool> no_primary{false};                      // now
+    std::atomic<bool> names_wanted{false};                    // its catalogue is kept
     std::atomic<steady_time> written_at{steady_time::min()};  // the end of the last write
 };
 
@@ -285,6 +294,9 @@ public:
     pool_core& operator=(const pool_core&) = delete;
 
     // Databases, pools and limits.
+
+    /// Which cluster each database belongs to, from the next configure() on.
+    void set_clusters(cluster_numbers numbers) { clusters_ = std::move(numbers); }
 
     /// Takes a configuration over. Servers of databases that now lie elsewhere are marked to be
     /// closed.
@@ -394,6 +406,7 @@ public:
 
 private:
     void limit(pool& p);
+    std::uint32_t cluster_of(const database_entry& db) const;
     void set_state(server_entry& server, server_entry::state next);
     void evaluate(pool& p, steady_time now, actions& out);
     enum class eviction : std::uint8_t { none, allowed };
@@ -426,6 +439,7 @@ private:
     worker_id workers_;
     bool paused_ = false;
     std::shared_ptr<const config::configuration> configuration_;
+    cluster_numbers clusters_;
     std::map<std::string, std::unique_ptr<database_entry>, std::less<>> databases_;
     std::map<std::string, std::unique_ptr<user_entry>, std::less<>> users_;
     std::vector<pool*> hungry_;   // pools with waiters

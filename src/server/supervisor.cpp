@@ -42,6 +42,17 @@ bool asks_for_users(config::auth_type type) {
     return type != config::auth_type::any && type != config::auth_type::pam;
 }
 
+/// Which servers are to be watched. A secret that is not a plain password opens no server.
+result<topology::plan> plan_of(const session::runtime& settings) {
+    const auto plain = [&](std::string_view user) -> const secret* {
+        const secret* stored = settings.users->find(user);
+        return stored != nullptr && auth::classify(stored->view()) == auth::secret_kind::plain
+                   ? stored
+                   : nullptr;
+    };
+    return topology::make_plan(*settings.configuration, {settings.topology_password, plain});
+}
+
 /// Servers that are not secured any more as the settings say are replaced when they are free.
 void reconnect_changed_tls(
     const session::runtime& before,
@@ -195,7 +206,13 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
           runtime_->configuration->global.track_extra_parameters
       ),
       signals_(std::make_unique<signals>(loop_.context())),
-      overall_(net::loop::now()) {
+      overall_(net::loop::now()),
+      names_([this](std::uint32_t database, router::catalogue_ptr catalogue) {
+          shared_.judge.use_catalogue(database, std::move(catalogue));
+      }),
+      clusters_([this](topology::cluster_number cluster, const router::cluster_view_ptr& view) {
+          take_view(cluster, view);
+      }) {
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
@@ -208,6 +225,92 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
 }
 
 supervisor::~supervisor() = default;
+
+// Clusters.
+
+result<topology::cluster_numbers> supervisor::watch(const session::runtime& settings) {
+    const auto plan = plan_of(settings);
+    if (!plan) {
+        return plan.error();
+    }
+    return clusters_.use(*plan);
+}
+
+result<void> supervisor::watch_clusters() {
+    auto numbers = watch(*runtime_);
+    if (!numbers) {
+        return numbers.error();
+    }
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            core.set_clusters(std::move(*numbers));
+            core.configure(runtime_->configuration, out);
+            follow_primaries(core, out);
+        }
+    );
+    return {};
+}
+
+/// A new view of a cluster. On the thread of the server that has answered; one call at a time.
+void supervisor::take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view) {
+    for (auto& w : workers_) {
+        w->post([&w = *w, cluster, view] { w.take_view(cluster, view); });
+    }
+    // What the pools decide by it comes to the workers behind it.
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            const router::cluster_view_ptr before = std::exchange(views_[cluster], view);
+            if (view == nullptr) {
+                views_.erase(cluster);
+            }
+            const bool moved = before == nullptr || view == nullptr || before->term != view->term;
+            for (const auto& [name, db] : core.databases()) {
+                if (db->cluster != cluster || view == nullptr) {
+                    continue;
+                }
+                if (moved) {
+                    core.primary_changed(*db, view->primary.has_value(), net::loop::now(), out);
+                }
+                for (std::size_t i = 0; before != nullptr && i < before->hosts.size(); i++) {
+                    const router::host_view& then = before->hosts[i];
+                    const router::host_view& now = view->hosts[i];
+                    if (then.incarnation != now.incarnation || then.role != now.role) {
+                        core.forsake_host(*db, router::key_of(now.name, now.port), out);
+                    }
+                }
+            }
+        }
+    );
+}
+
+/// Databases that have come to a cluster are told what is known of it.
+void supervisor::follow_primaries(pool::pool_core& core, pool::actions& out) {
+    for (const auto& [name, db] : core.databases()) {
+        if (db->cluster == 0) {
+            db->no_primary = false;
+            continue;
+        }
+        const auto known = views_.find(db->cluster);
+        const bool primary = known != views_.end() && known->second->primary.has_value();
+        if (primary == db->no_primary) {
+            core.primary_changed(*db, primary, net::loop::now(), out);
+        }
+        db->names_wanted = false;  // its servers may be others
+    }
+}
+
+void supervisor::keep_names(
+    std::uint32_t database,
+    const std::string& name,
+    topology::cluster_number cluster,
+    const std::string& dbname
+) {
+    names_.want(database, name, [this, cluster, dbname] {
+        return clusters_.access_to(cluster, dbname);
+    });
+}
 
 // Listening.
 
@@ -382,6 +485,8 @@ void supervisor::run() {
         runtime_->configuration->databases.size() == 1 ? "" : "s"
     );
     loop_.run();
+    names_.stop();
+    clusters_.stop();
     for (auto& w : workers_) {
         w->join();
     }
@@ -615,24 +720,31 @@ admin::operation_result supervisor::reload() {
         log::error("reload failed, the old settings stay: {}", logs.error().message);
         return {logs.error().message, "F0000", {}};
     }
+    auto clusters = watch(**made);
+    if (!clusters) {
+        log::error("reload failed, the old settings stay: {}", clusters.error().message);
+        return {clusters.error().message, "F0000", {}};
+    }
     for (const std::string& key : changes.restart_only_changed) {
         log::warning("{} was changed in the file: it takes effect at the next restart", key);
     }
     for (const config::warning& w : (*fresh)->warnings) {
         log::warning("{}", w.text);
     }
-    use(std::move(*made));
+    use(std::move(*made), std::move(*clusters));
     log::info("reloaded");
     return {};
 }
 
-void supervisor::use(session::runtime_ptr settings) {
+void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers clusters) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
     shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
+            core.set_clusters(std::move(clusters));
             core.configure(runtime_->configuration, out);
+            follow_primaries(core, out);
             reconnect_changed_tls(*before, *runtime_, core, out);
         }
     );
@@ -664,7 +776,11 @@ admin::operation_result supervisor::set(const std::string& key, const std::strin
     if (auto logs = log_.configure((*made)->configuration->global); !logs) {
         return {logs.error().message, "08P01", {}};
     }
-    use(std::move(*made));
+    auto clusters = watch(**made);
+    if (!clusters) {
+        return {clusters.error().message, "08P01", {}};
+    }
+    use(std::move(*made), std::move(*clusters));
     return {};
 }
 

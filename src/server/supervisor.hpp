@@ -17,6 +17,8 @@
 #include "server/process.hpp"
 #include "server/worker.hpp"
 #include "session/runtime.hpp"
+#include "topology/catalogue_keeper.hpp"
+#include "topology/cluster_watch.hpp"
 
 #include <functional>
 #include <map>
@@ -44,6 +46,10 @@ public:
     supervisor(session::runtime_ptr settings, net::engine_kind engine, logging& log);
     ~supervisor();
 
+    /// Begins to watch the servers of databases whose statements are routed. A failure says what
+    /// is missing for it.
+    result<void> watch_clusters();
+
     /// Listens. A failure says on what, and why not.
     result<void> listen();
 
@@ -58,6 +64,22 @@ public:
     /// or when what the operator waits for has happened; `still_wanted` is asked before.
     using finished = std::function<void(const admin::operation_result&)>;
     void carry_out(const admin::operation& what, finished done, std::function<bool()> still_wanted);
+
+    /// Has the servers of a cluster asked where they are; see topology::cluster_watch.
+    void sample(std::uint32_t cluster, microseconds patience) {
+        clusters_.sample(cluster, patience);
+    }
+
+    /// From now on the names in a database are known as well as they can be. `dbname`: as its
+    /// servers know it.
+    void keep_names(
+        std::uint32_t database,
+        const std::string& name,
+        topology::cluster_number cluster,
+        const std::string& dbname
+    );
+
+    void refresh_names(std::uint32_t database) { names_.refresh(database); }
 
     /// Gathers what a SHOW needs from all threads. `done` is called on one of them.
     using gathered = std::function<void(std::shared_ptr<admin::snapshot>)>;
@@ -106,7 +128,10 @@ private:
         const std::function<std::string(pool::pool_core&, pool::database_entry*, pool::actions&)>&
             change
     );
-    void use(session::runtime_ptr settings);
+    result<topology::cluster_numbers> watch(const session::runtime& settings);
+    void use(session::runtime_ptr settings, topology::cluster_numbers clusters);
+    void take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view);
+    void follow_primaries(pool::pool_core& core, pool::actions& out);
     void stop_listening();
     void stop();
     void stop_worker_by_worker(int round);
@@ -127,6 +152,9 @@ private:
     std::map<std::string, admin::stats_window> windows_;  // by database
     admin::stats_window overall_;
     steady_time stats_due_{};
+    std::map<topology::cluster_number, router::cluster_view_ptr> views_;  // under the pools' mutex
+    topology::catalogue_keeper names_;
+    topology::cluster_watch clusters_;  // its threads speak to the workers, so it goes first
 };
 
 }  // namespace pgweir::server

@@ -111,6 +111,24 @@ void worker::request_sample(const pool::database_entry& db) {
     supervisor_.sample(db.cluster.load(std::memory_order_relaxed), settings().read_wait_timeout);
 }
 
+void worker::want_names(pool::database_entry& db) {
+    if (!db.names_wanted.exchange(true)) {
+        const std::string dbname = shared_.pools.run(id_, [&](pool::pool_core&, pool::actions&) {
+            return db.settings.dbname;
+        });
+        supervisor_.keep_names(db.number, db.name, db.cluster, dbname);
+    }
+}
+
+void worker::miss_name(const pool::database_entry& db) {
+    constexpr seconds apart{1};
+    const steady_time now = net::loop::now();
+    if (now - names_missed_at_ >= apart) {
+        names_missed_at_ = now;
+        supervisor_.refresh_names(db.number);
+    }
+}
+
 void worker::await_view(session::view_waiter& who) {
     if (!who.is_linked()) {
         waiting_for_views_.push_back(who);

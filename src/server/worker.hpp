@@ -9,6 +9,7 @@
 #include "net/loop.hpp"
 #include "pool/cancel_request.hpp"
 #include "pool/server_host.hpp"
+#include "router/cluster_view.hpp"
 #include "server/process.hpp"
 #include "session/client.hpp"
 #include "session/session_host.hpp"
@@ -137,6 +138,8 @@ public:
 
     const router::cluster_view_ptr& view_of(const pool::database_entry& db) const noexcept override;
     void request_sample(const pool::database_entry& db) override;
+    void want_names(pool::database_entry& db) override;
+    void miss_name(const pool::database_entry& db) override;
     void await_view(session::view_waiter& who) override;
 
     // session::session_host
@@ -211,6 +214,7 @@ private:
     using view_waiters =
         boost::intrusive::list<session::view_waiter, boost::intrusive::constant_time_size<false>>;
     view_waiters waiting_for_views_;
+    steady_time names_missed_at_{};
 
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;

@@ -76,6 +76,7 @@ void client::enter_routing() {
         return;
     }
     routing_ = std::make_unique<routing_state>(*this, *wanted, listener_route_);
+    host_.want_names(wanted->database);
 }
 
 /// Settings of ours that came with the startup packet: no server is told.
@@ -177,6 +178,9 @@ void client::route(std::string_view bytes) {
                 host_.request_sample(r.home.database);
                 return await_view(bytes, net::loop::now() + patience_for_sample);
             case step::primary:
+                if (plan.why == router::reason::unknown_name) {
+                    host_.miss_name(r.home.database);
+                }
                 host_.routing().to_primary[static_cast<std::size_t>(plan.why)].add(1);
                 break;
             case step::read:

@@ -101,6 +101,12 @@ public:
     /// Asks the servers at once how far they are. The answer is a new view.
     virtual void request_sample(const pool::database_entry& db) = 0;
 
+    /// Statements of the database are to be judged: its names have to be known.
+    virtual void want_names(pool::database_entry& db) = 0;
+
+    /// A statement names something that is not known.
+    virtual void miss_name(const pool::database_entry& db) = 0;
+
     /// Calls on_view() at the next new view of any cluster, once.
     virtual void await_view(view_waiter& who) = 0;
 
