@@ -194,6 +194,7 @@ public:
     auth::server_credentials learned;         // what a client's log-in proved to know
     steady_time lifetime_close_at{};          // of the last server closed for its age
     bool hungry = false;                      // is in the core's list of pools with waiters
+    int readers = 0;                          // sessions that keep to it for their reads
     all_server_list servers;
 
     struct side {

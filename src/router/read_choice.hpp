@@ -41,6 +41,28 @@ struct candidates {
 /// The hosts that may be read from, fresh or not. `primary_too`: the primary is one of them.
 candidates readable(const cluster_view& view, bool standbys, bool primary_too) noexcept;
 
+/// The candidate that has the fewest of something for its weight, of equal ones the one that chance
+/// names. Nothing if there is none with a weight.
+template <typename Count>
+std::optional<std::size_t> fewest_for_weight(
+    const cluster_view& view, const candidates& from, std::uint64_t chance, Count&& count
+) {
+    std::optional<std::size_t> best;
+    std::uint64_t best_count = 0;
+    std::uint64_t best_weight = 1;
+    for (std::size_t i = 0; i < from.count; i++) {
+        const std::size_t host = from.index[(i + chance % from.count) % from.count];
+        const auto weight = static_cast<std::uint64_t>(view.hosts[host].weight);
+        const auto here = static_cast<std::uint64_t>(count(host));
+        if (weight != 0 && (!best || (here + 1) * best_weight < (best_count + 1) * weight)) {
+            best = host;
+            best_count = here;
+            best_weight = weight;
+        }
+    }
+    return best;
+}
+
 /// Two of the candidates are drawn by their weights, and the one with less to do for its weight is
 /// taken. `chance`: any number; `load(host)`: how much is asked of it now. Nothing if all weights
 /// are 0.

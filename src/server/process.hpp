@@ -8,11 +8,13 @@
 #include "pool/pool_directory.hpp"
 #include "pool/statement_store.hpp"
 #include "router/classifier.hpp"
+#include "router/cluster_view.hpp"
 #include "server/helper_threads.hpp"
 #include "session/auth_cache.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,11 @@ struct process {
     const net::engine_kind engine;  // of every worker
 
     pool::pool_directory pools;
+
+    /// By the number of their cluster. Guarded by the pools' mutex, so that they fit what the pools
+    /// have decided by them; a worker has its own, which may be a moment older.
+    std::map<std::uint32_t, router::cluster_view_ptr> views;
+
     pool::parameter_store parameters;
     pool::statement_store statements{parameters};
     auth::scram_verifier_cache verifiers;

@@ -257,13 +257,14 @@ void supervisor::take_view(topology::cluster_number cluster, const router::clust
     for (auto& w : workers_) {
         w->post([&w = *w, cluster, view] { w.take_view(cluster, view); });
     }
+    std::vector<std::uint32_t> moved_databases;
     // What the pools decide by it comes to the workers behind it.
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
-            const router::cluster_view_ptr before = std::exchange(views_[cluster], view);
+            const router::cluster_view_ptr before = std::exchange(shared_.views[cluster], view);
             if (view == nullptr) {
-                views_.erase(cluster);
+                shared_.views.erase(cluster);
             }
             const bool moved = before == nullptr || view == nullptr || before->term != view->term;
             for (const auto& [name, db] : core.databases()) {
@@ -271,6 +272,7 @@ void supervisor::take_view(topology::cluster_number cluster, const router::clust
                     continue;
                 }
                 if (moved) {
+                    moved_databases.push_back(db->number);
                     core.primary_changed(*db, view->primary.has_value(), net::loop::now(), out);
                 }
                 for (std::size_t i = 0; before != nullptr && i < before->hosts.size(); i++) {
@@ -283,6 +285,9 @@ void supervisor::take_view(topology::cluster_number cluster, const router::clust
             }
         }
     );
+    for (const std::uint32_t database : moved_databases) {
+        names_.refresh(database);
+    }
 }
 
 /// Databases that have come to a cluster are told what is known of it.
@@ -292,8 +297,8 @@ void supervisor::follow_primaries(pool::pool_core& core, pool::actions& out) {
             db->no_primary = false;
             continue;
         }
-        const auto known = views_.find(db->cluster);
-        const bool primary = known != views_.end() && known->second->primary.has_value();
+        const auto known = shared_.views.find(db->cluster);
+        const bool primary = known != shared_.views.end() && known->second->primary.has_value();
         if (primary == db->no_primary) {
             core.primary_changed(*db, primary, net::loop::now(), out);
         }

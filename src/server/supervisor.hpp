@@ -152,7 +152,6 @@ private:
     std::map<std::string, admin::stats_window> windows_;  // by database
     admin::stats_window overall_;
     steady_time stats_due_{};
-    std::map<topology::cluster_number, router::cluster_view_ptr> views_;  // under the pools' mutex
     topology::catalogue_keeper names_;
     topology::cluster_watch clusters_;  // its threads speak to the workers, so it goes first
 };

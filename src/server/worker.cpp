@@ -29,6 +29,28 @@ net::socket_options socket_options_of(const config::settings& global) {
     return options;
 }
 
+/// The host that a pool's servers are on, one without an address if it is not known; nothing if
+/// its database is not routed. Under the pools' mutex.
+std::optional<router::host_view> host_of(
+    const pool::pool& p, const std::map<std::uint32_t, router::cluster_view_ptr>& views
+) {
+    if (p.database.cluster == 0) {
+        return std::nullopt;
+    }
+    const auto found = views.find(p.database.cluster);
+    if (found != views.end()) {
+        const router::cluster_view& view = *found->second;
+        for (std::size_t i = 0; i < view.hosts.size(); i++) {
+            const router::host_view& host = view.hosts[i];
+            if (p.host.empty() ? view.primary == i
+                               : router::key_of(host.name, host.port) == p.host) {
+                return host;
+            }
+        }
+    }
+    return router::host_view{};
+}
+
 /// A cancel key leads to its worker: these bits of it are the worker's number. The highest bit is
 /// zero, so that the process id in it is positive.
 constexpr int worker_shift = 48;
@@ -135,22 +157,6 @@ void worker::await_view(session::view_waiter& who) {
     }
 }
 
-/// The host that the servers of a pool are on; nullptr if nothing is known of it.
-const router::host_view* worker::host_of(const pool::pool& p) const noexcept {
-    const router::cluster_view_ptr& view = view_of(p.database);
-    if (view == nullptr) {
-        return nullptr;
-    }
-    if (p.host.empty()) {
-        return view->primary ? &view->hosts[*view->primary] : nullptr;
-    }
-    const auto found =
-        std::find_if(view->hosts.begin(), view->hosts.end(), [&](const router::host_view& host) {
-            return router::key_of(host.name, host.port) == p.host;
-        });
-    return found == view->hosts.end() ? nullptr : &*found;
-}
-
 void worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
     // The server of one that ends may go to another, which may end of that at once, so the list is
     // not walked meanwhile. Who has ended stays in memory until this turn is over.
@@ -245,25 +251,26 @@ void worker::refuse_waiters(pool::pool& p) {
 pool::server_address worker::address_of(const pool::pool& p) {
     pool::server_address to;
     config::database db;
+    std::optional<router::host_view> routed;
     shared_.pools.run(id_, [&](pool::pool_core&, pool::actions&) {
         db = p.database.settings;
         const auto home = p.database.pool_of_user.find(p.user);
         to.login.credentials =
             home == p.database.pool_of_user.end() ? p.learned : home->second->learned;
+        routed = host_of(p, shared_.views);
     });
     const config::settings& global = settings();
     const std::size_t next = db.hosts.empty() ? 0 : shared_.next_host++ % db.hosts.size();
     to.where.host = db.hosts.empty() ? global.unix_socket_dir : db.hosts[next];
     to.where.port = config::port_of_host(db, next);
-    const router::host_view* known = host_of(p);
-    if (p.database.cluster.load(std::memory_order_relaxed) != 0) {
+    if (routed) {
         // The very machine that was asked what it is, whatever its name means by now.
-        to.where.host = known == nullptr ? std::string() : known->address;
-        to.where.port = known == nullptr ? 0 : known->port;
+        to.where.host = routed->address;
+        to.where.port = routed->port;
     }
     if (runtime_->server_tls != nullptr && !net::is_local(to.where)) {
         to.tls = runtime_->server_tls->terms_of(global, db);
-        to.tls.host = known == nullptr ? to.where.host : known->name;
+        to.tls.host = routed ? routed->name : to.where.host;
     }
     to.options = socket_options_of(global);
     to.connect_timeout = global.server_connect_timeout;

@@ -183,7 +183,6 @@ private:
             boost::intrusive::list_member_hook<>,
             &session::client::hook>>;
 
-    const router::host_view* host_of(const pool::pool& p) const noexcept;
     pool::server_connection* find_server(std::uint64_t server_id) noexcept;
     void refuse_waiters(pool::pool& p);
     void cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which);

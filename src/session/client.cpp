@@ -1330,6 +1330,9 @@ void client::leave_pool() noexcept {
     if (counted_) {
         host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
             core.leave(*this);
+            if (routing_) {
+                routing_->keep_to(nullptr);
+            }
             core.dismiss_client(*identity_->entry, *identity_->account);
         });
     }

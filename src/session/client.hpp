@@ -198,7 +198,6 @@ private:
     bool go_read(std::string_view bytes, const routed_session::plan& to);
     bool go_fixed(std::string_view bytes, const routed_session::plan& to);
     void take_host(std::size_t host);
-    std::optional<std::size_t> choose(const router::candidates& from);
     bool prefer_home() noexcept;
     void await_view(std::string_view bytes, steady_time until);
     bool waits_for_view() const noexcept;

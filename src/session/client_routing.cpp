@@ -31,14 +31,6 @@ bool is_sampled(const router::cluster_view& view, const router::read_marks& mark
     return view.sampled_at > std::max(marks.written, marks.seen);
 }
 
-std::uint64_t next_number(std::uint64_t& state) noexcept {
-    state += 0x9e3779b97f4a7c15;
-    std::uint64_t z = state;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 /// Hears the texts of a segment again, to tell the judge that they were refused.
 class messenger final : public router::judge {
 public:
@@ -238,11 +230,15 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
     r.use_view(view);
     const router::candidates all = router::readable(*view, true, global.read_from_primary);
     const router::read_marks marks = marks_of_read();
-    auto host = choose(all);
-    if (!host) {
-        return false;
-    }
-    if (!router::is_fresh(view->hosts[*host], marks)) {
+    // What was seen on one host can only be lost on another one.
+    const auto consistency = r.session.consistency(terms_of_routing());
+    const bool keeps = consistency == config::read_consistency::session ||
+                       consistency == config::read_consistency::database;
+    const auto choose = [&](pool::pool_core& core, pool::actions&) {
+        auto found = keeps ? r.kept_host(core, all, marks) : r.any_host(core, all);
+        if (!found || router::is_fresh(view->hosts[*found], marks)) {
+            return std::pair(found, found.has_value());
+        }
         // Another standby may be as far.
         router::candidates fresh;
         for (std::size_t i = 0; i < all.count; i++) {
@@ -251,7 +247,15 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
                 fresh.add(all.index[i]);
             }
         }
-        host = choose(fresh);
+        const auto other = r.any_host(core, fresh);
+        if (keeps && other) {
+            r.keep_to(&r.pool_of_host(core, *other));
+        }
+        return std::pair(other, true);
+    };
+    const auto [host, any] = host_.pools().run(host_.id(), choose);
+    if (!any) {
+        return false;
     }
     const steady_time now = net::loop::now();
     if (!host) {
@@ -302,7 +306,11 @@ bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
     std::optional<std::size_t> host;
     if (view != nullptr) {
         r.use_view(view);
-        host = choose(router::readable(*view, true, to.primary_too && global.read_from_primary));
+        const router::candidates all =
+            router::readable(*view, true, to.primary_too && global.read_from_primary);
+        host = host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+            return r.any_host(core, all);
+        });
     }
     if (!host && to.or_primary) {
         return false;
@@ -337,20 +345,6 @@ void client::take_host(std::size_t host) {
         return &r.pool_of_host(core, host);
     });
     host_.await_view(r);
-}
-
-/// By weight and load.
-std::optional<std::size_t> client::choose(const router::candidates& from) {
-    routing_state& r = *routing_;
-    if (from.count <= 1) {
-        return from.count == 0 ? std::nullopt : std::optional<std::size_t>(from.index[0]);
-    }
-    const std::uint64_t chance = next_number(r.chance);
-    return host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-        return router::choose_host(*r.view, from, chance, [&](std::size_t host) {
-            return pool::pool_core::load(r.pool_of_host(core, host));
-        });
-    });
 }
 
 /// The primary takes what was meant for a standby. False if that is not so.
@@ -485,8 +479,9 @@ void client::note_use() {
         r.session.marks.seen_incarnation = r.incarnation;
         return;
     }
-    const bool reads_count =
-        r.session.consistency(terms_of_routing()) != config::read_consistency::own_writes;
+    const auto consistency = r.session.consistency(terms_of_routing());
+    const bool reads_count = consistency == config::read_consistency::session ||
+                             consistency == config::read_consistency::database;
     if (reads_count || !r.harmless) {
         r.session.marks.written = now;
     }

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,19 @@ struct routing_state final : view_waiter {
         return host < now.hosts.size() && now.hosts[host].may_be_read() &&
                now.hosts[host].incarnation == incarnation;
     }
+
+    /// The host that the session keeps to for its reads: one that has few of them, and as long as
+    /// it is among the candidates and not much busier than another that is fresh, too. Under the
+    /// pools' mutex.
+    std::optional<std::size_t> kept_host(
+        pool::pool_core& core, const router::candidates& from, const router::read_marks& marks
+    );
+
+    /// From now on it keeps to this one, or to none.
+    void keep_to(pool::pool* reader);
+
+    /// By weight and load, for one read. Under the pools' mutex.
+    std::optional<std::size_t> any_host(pool::pool_core& core, const router::candidates& from);
 
     /// No server is leased, or waited for.
     void forget_lease();
@@ -77,9 +91,12 @@ struct routing_state final : view_waiter {
 
     router::cluster_view_ptr view;   ///< of the last read
     std::vector<pool::pool*> pools;  ///< of its hosts, as far as they are known
-    std::uint64_t chance;
 
 private:
+    std::uint64_t next_chance() noexcept;
+
+    std::uint64_t chance_;
+    pool::pool* reader_ = nullptr;  ///< whose host the session keeps to
     pool::parameter_set_ptr scope_of_;
     router::name_scope scope_;
 };

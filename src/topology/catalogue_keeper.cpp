@@ -60,7 +60,7 @@ struct catalogue_keeper::state {
     explicit state(receiver to) : take(std::move(to)) {}
 
     void run();
-    result<void> look(std::uint32_t number, entry& at);
+    result<void> look(std::uint32_t number, entry& at, const server_access& to);
     result<router::catalogue_ptr> load(pq_connection& from, const patience& limits);
 
     receiver take;
@@ -98,7 +98,8 @@ void catalogue_keeper::refresh(std::uint32_t database) {
     if (found == state_->entries.end()) {
         return;
     }
-    const steady_time soon = found->second.looked_at + shortest_pause;
+    const steady_time soon =
+        found->second.seen.empty() ? steady_time{} : found->second.looked_at + shortest_pause;
     if (soon < found->second.due) {
         found->second.due = soon;
         state_->wake.raise();
@@ -134,8 +135,9 @@ void catalogue_keeper::state::run() {
             wake.wait(-1, readiness::nothing, std::min(next, time + usual_pause));
             continue;
         }
-        const auto done = look(*number, now);
-        if (!done && !stopping && !std::exchange(now.complained, true)) {
+        const auto to = now.how();
+        const auto done = to ? look(*number, now, *to) : failure{"no server can be asked now"};
+        if (!done && to && !stopping && !std::exchange(now.complained, true)) {
             log::warning(
                 "database {}: its functions and tables cannot be read, so what is not known goes "
                 "to the primary: {}",
@@ -154,17 +156,15 @@ void catalogue_keeper::state::run() {
 }
 
 /// Loads the catalogue if it has changed.
-result<void> catalogue_keeper::state::look(std::uint32_t number, entry& at) {
-    const auto to = at.how();
-    if (!to) {
-        return failure{"no server can be asked now"};
-    }
+result<void> catalogue_keeper::state::look(
+    std::uint32_t number, entry& at, const server_access& to
+) {
     const patience limits{
         wake,
         [this] { return stopping.load(); },
         std::chrono::steady_clock::now() + patience_for_all,
     };
-    auto opened = pq_connection::open(*to, application_name, limits);
+    auto opened = pq_connection::open(to, application_name, limits);
     if (!opened) {
         return opened.error();
     }

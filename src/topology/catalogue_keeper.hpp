@@ -37,7 +37,8 @@ public:
     /// receiver; `name`: for the log. To ask again costs little, and brings another access.
     void want(std::uint32_t database, const std::string& name, access how);
 
-    /// Something is not known that may be new: looks soon, but not all the time.
+    /// Something is not known that may be new, or a server can be asked again: looks soon, but not
+    /// all the time.
     void refresh(std::uint32_t database);
 
     /// Ends the thread; the receiver is not called any more.
