@@ -55,6 +55,8 @@ enum class show_kind : std::uint8_t {
     totals,
     users,
     version,
+    // Ours; the others are PgBouncer's.
+    topology,
     workers,
 };
 

@@ -217,6 +217,43 @@ admin::client_row row_of(const session::client& c, const pool::parameter_store& 
     return row;
 }
 
+std::int64_t milliseconds_of(steady_time::duration time) {
+    return std::chrono::duration_cast<milliseconds>(time).count();
+}
+
+/// Without the database and the cluster, which the caller knows.
+admin::topology_row row_of(const router::host_view& host, steady_time now) {
+    admin::topology_row row;
+    row.host = host.name;
+    row.port = host.port;
+    if (!host.address.empty()) {
+        row.address = host.address;
+    }
+    row.role = router::name_of(host.role);
+    row.state = router::name_of(host.state);
+    row.weight = host.weight;
+    row.why = host.why;
+    if (host.position.known()) {
+        row.timeline = host.position.timeline;
+    }
+    if (host.position.lsn != 0) {
+        row.lsn = router::lsn_text(host.position.lsn);
+    }
+    if (host.received != 0) {
+        row.received = router::lsn_text(host.received);
+    }
+    if (host.lag_bytes) {
+        row.lag_bytes = static_cast<std::int64_t>(*host.lag_bytes);
+    }
+    if (host.lag_time) {
+        row.lag_ms = milliseconds_of(*host.lag_time);
+    }
+    if (host.asked_at != steady_time{}) {
+        row.age_ms = milliseconds_of(now - host.asked_at);
+    }
+    return row;
+}
+
 admin::server_state state_of(const pool::server_connection& s, server_entry::state where) {
     switch (where) {
         case server_entry::state::connecting:
@@ -324,6 +361,20 @@ void add_routing(const session::routing_counts& from, std::vector<admin::routing
 }
 
 }  // namespace
+
+void fill_topology(const topology::cluster_watch& from, admin::snapshot& into) {
+    const steady_time now = net::loop::now();
+    for (const topology::cluster_report& cluster : from.clusters()) {
+        for (const std::string& database : cluster.databases) {
+            for (const router::host_view& host : cluster.view->hosts) {
+                admin::topology_row row = row_of(host, now);
+                row.database = database;
+                row.cluster = cluster.number;
+                into.topology.push_back(std::move(row));
+            }
+        }
+    }
+}
 
 void fill_worker(const worker& from, admin::snapshot& into) {
     add_routing(from.routing(), into.routing);

@@ -903,6 +903,7 @@ void supervisor::gather(admin::show_kind what, gathered done) {
             );
         }
         data->overall_average = overall_.averages();
+        fill_topology(clusters_, *data);
         const bool sockets =
             what == admin::show_kind::clients || what == admin::show_kind::servers ||
             what == admin::show_kind::sockets || what == admin::show_kind::active_sockets;
