@@ -133,12 +133,15 @@ copy (select * from products for update) to stdout
 copy categories from stdin
 
 --: because writes
+--: state
 copy products to '/tmp/pgweir-corpus-copy'
 
 --: because writes
+--: state
 copy products to program 'cat > /dev/null'
 
 --: because writes
+--: state
 copy (select 1) to program 'cat > /dev/null'
 
 --: because writes
@@ -151,6 +154,7 @@ notify channel, 'payload'
 listen channel
 
 --: because session_state
+--: state
 unlisten *
 
 --: because writes
@@ -412,12 +416,11 @@ with scratch as (select 1 as id) select * from scratch
 with scratch as (select * from scratch) select * from scratch
 
 --: because function
+--: state
 select * from local_file
 
---: because session_state
 select * from secrets
 
---: because session_state
 --: role app
 select * from secrets
 
@@ -444,8 +447,11 @@ select lower('X')
 select evil.price_of(1)
 
 --: because function
---: path evil
-select * from products
+--: path evil, public
+select * from shelf
+
+--: path public
+select * from shelf
 
 --: role app
 select * from notes
@@ -551,6 +557,7 @@ select pg_current_snapshot()
 select txid_current_snapshot()
 
 --: because server_state
+--: state
 select inet_server_port()
 
 --: because server_state
@@ -628,6 +635,7 @@ select query_to_xml('select 1', true, false, '')
 select * from ts_stat('select search from products')
 
 --: because function
+--: state
 select pg_reload_conf()
 
 --: because writes

@@ -195,7 +195,8 @@ create function evil.price_of(product int) returns numeric language plpgsql vola
     as $$ begin perform nextval('ticket'); return 1; end $$;
 create function evil.lower(t text) returns text language plpgsql volatile
     as $$ begin perform nextval('ticket'); return t; end $$;
-create view evil.products as select charge(1) as id;
+create table shelf (id int);
+create view evil.shelf as select charge(1) as id;
 create schema app;
 create table app.notes (id int, body text);
 insert into app.notes values (1, 'note');
