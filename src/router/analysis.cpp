@@ -75,8 +75,11 @@ std::string_view view(const char* text) noexcept {
     return text == nullptr ? std::string_view() : std::string_view(text);
 }
 
-/// 'text', or nothing.
+/// 'text' or 'text'::text, or nothing.
 std::string_view constant_string(const PgQuery__Node* node) noexcept {
+    if (node != nullptr && node->node_case == PG_QUERY__NODE__NODE_TYPE_CAST) {
+        node = node->type_cast->arg;
+    }
     if (node == nullptr || node->node_case != PG_QUERY__NODE__NODE_A_CONST ||
         node->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) {
         return {};

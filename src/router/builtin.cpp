@@ -134,7 +134,9 @@ constexpr std::array writing_prefixes = std::to_array<std::string_view>({
     "pg_drop_",
     "pg_logical_",
     "pg_notify",
+    "pg_promote",
     "pg_replication_",
+    "pg_switch_",
 });
 
 constexpr std::array writing = std::to_array<std::string_view>({

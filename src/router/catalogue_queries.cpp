@@ -98,19 +98,25 @@ where not (t.oid >= 16384 and t.typelem <> 0 and t.typlen = -1)
   and n.nspname !~ '^pg_(toast|temp_|toast_temp_)'
 order by t.oid)";
 
+// What turns a user's type into one of PostgreSQL's own, or compares the two, counts for the
+// user's.
 constexpr std::string_view type_functions = R"(
 select distinct used.type, used.function from (
     select t.oid, unnest(array[t.typinput::oid, t.typoutput::oid, t.typreceive::oid,
                                t.typsend::oid, t.typmodin::oid, t.typmodout::oid])
     from pg_type t where t.oid >= 16384
-    union all select castsource, castfunc from pg_cast
-    union all select casttarget, castfunc from pg_cast
+    union all select castsource, castfunc from pg_cast where castsource >= 16384 or casttarget < 16384
+    union all select casttarget, castfunc from pg_cast where casttarget >= 16384 or castsource < 16384
     union all select amproclefttype, amproc::oid from pg_amproc
+              where amproclefttype >= 16384 or amprocrighttype < 16384
     union all select amprocrighttype, amproc::oid from pg_amproc
+              where amprocrighttype >= 16384 or amproclefttype < 16384
     union all select ao.amoplefttype, o.oprcode::oid
               from pg_amop ao join pg_operator o on o.oid = ao.amopopr
+              where ao.amoplefttype >= 16384 or ao.amoprighttype < 16384
     union all select ao.amoprighttype, o.oprcode::oid
               from pg_amop ao join pg_operator o on o.oid = ao.amopopr
+              where ao.amoprighttype >= 16384 or ao.amoplefttype < 16384
     union all select rngtypid, unnest(array[rngcanonical::oid, rngsubdiff::oid]) from pg_range
 ) used (type, function)
 where used.function >= 16384

@@ -135,7 +135,7 @@ TEST_F(CatalogueTest, CuratedFunctionsOfPostgres) {
 
 TEST_F(CatalogueTest, OwnParametersAreTheSessionsOnEveryServer) {
     expect_read("select current_setting('app.user')");
-    expect_read("select pg_catalog.current_setting('app.user')");
+    expect_read("select pg_catalog.current_setting('app.user'::text)");
     expect_reason("select current_setting('transaction_read_only')", reason::session_state);
     expect_reason("select current_setting($1)", reason::session_state);
     database.function("mine", "current_setting", 1, 'v');
@@ -197,6 +197,8 @@ TEST_F(CatalogueTest, PoliciesCountWithTheirTable) {
     database.policy(table, "(owner = current_user)");
     expect_read("select * from secret");
     database.policy(table, "(tenant = current_setting('app.tenant'::text))");
+    expect_read("select * from secret");
+    database.policy(table, "(tenant = current_setting('role'::text))");
     expect_reason("select * from secret", reason::session_state);
 }
 
