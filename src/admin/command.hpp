@@ -30,7 +30,6 @@ inline constexpr std::size_t command_limit = 15;
 inline constexpr std::size_t argument_limit = 63;
 inline constexpr std::size_t value_limit = 255;
 
-/// PgBouncer's, but for those that say that they are ours.
 enum class show_kind : std::uint8_t {
     active_sockets,
     clients,
@@ -45,7 +44,6 @@ enum class show_kind : std::uint8_t {
     peer_pools,
     peers,
     pools,
-    routing,  // ours, as workers
     servers,
     sockets,
     state,
@@ -56,6 +54,7 @@ enum class show_kind : std::uint8_t {
     users,
     version,
     // Ours; the others are PgBouncer's.
+    routing,
     topology,
     workers,
 };

@@ -207,13 +207,13 @@ struct worker_row {
     std::uint64_t accepted = 0;        // clients
 };
 
-<<<<<<< HEAD
 /// SHOW ROUTING. How often since the start, over all workers.
 struct routing_row {
     std::string what;    // became of requests
     std::string reason;  // why; empty: there is but one
     std::uint64_t count = 0;
-=======
+};
+
 /// SHOW TOPOLOGY: a server of a routed database. What nobody knows is unset.
 struct topology_row {
     std::string database;      // "*": those that are made from the template
@@ -231,7 +231,6 @@ struct topology_row {
     std::int64_t weight = 1;
     std::optional<std::int64_t> age_ms;  // since it was asked for its last answer
     std::string why;                     // of the state, if it does not serve
->>>>>>> topology
 };
 
 /// SHOW STATE, which shows the engines of the workers too.
