@@ -177,6 +177,7 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
       ),
       signals_(std::make_unique<signals>(loop_.context())),
       overall_(net::loop::now()) {
+    limit_statements();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
@@ -564,8 +565,15 @@ admin::operation_result supervisor::reload() {
     return {};
 }
 
+void supervisor::limit_statements() {
+    shared_.statements.set_limit(
+        static_cast<std::size_t>(runtime_->configuration->global.max_prepared_memory)
+    );
+}
+
 void supervisor::use(session::runtime_ptr settings) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
+    limit_statements();
     shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,

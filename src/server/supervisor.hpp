@@ -96,6 +96,7 @@ private:
             change
     );
     void use(session::runtime_ptr settings);
+    void limit_statements();
     void stop_listening();
     void stop();
     void stop_worker_by_worker(int round);
