@@ -11,7 +11,6 @@
 #include "sql/statement.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace pgweir::pool {
 
@@ -497,6 +496,9 @@ void server_connection::look_at_statements(char type) {
 
 /// What the client is told instead of the server's error; empty if that is right for it.
 std::string server_connection::error_instead() {
+    if (requests_.notice_next()) {
+        holder_->on_statement_failed(statements_.queue()[statements_.head()]);
+    }
     if (scanner_.in_body()) {
         return {};  // too long to be about names
     }
@@ -531,21 +533,17 @@ std::string server_connection::with_names_of_client(std::string_view raw) {
             requests_.segment() - static_cast<std::uint32_t>(requests_.ready_owed())
         );
     }
-    const std::size_t at = error.message.find(statement_prefix);
-    if (at == std::string_view::npos) {
+    const auto named = find_statement_name(error.message);
+    if (!named) {
         return {};
     }
-    const std::string_view text = error.message.substr(at);
-    const char* digits = text.data() + statement_prefix.size();
-    std::uint64_t number = 0;
-    const auto parsed = std::from_chars(digits, text.data() + text.size(), number);
     if (error.sqlstate == no_such_statement) {
-        statements_.lost(number);
+        statements_.lost(named->number);
     }
-    const std::string_view name = holder_->name_of(number);
-    const std::string_view ours = text.substr(0, std::size_t(parsed.ptr - text.data()));
-    return name.empty() ? std::string()
-                        : protocol::replace_in_error(raw, ours, name).value_or(std::string());
+    const std::string_view name = holder_->name_of(named->number);
+    return name.empty()
+               ? std::string()
+               : protocol::replace_in_error(raw, named->text, name).value_or(std::string());
 }
 
 void server_connection::settle_statements() {

@@ -68,6 +68,9 @@ public:
     /// A request had an effect on prepared statements; for a description, `rows` is what it said.
     virtual void on_statement(const statement_effect& effect, std::uint64_t rows) = 0;
 
+    /// It has failed, and was not merely skipped.
+    virtual void on_statement_failed(const statement_effect& /*effect*/) {}
+
     /// The session's prepared statements are gone.
     virtual void on_statements_forgotten() = 0;
 

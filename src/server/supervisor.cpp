@@ -213,6 +213,7 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
       clusters_([this](topology::cluster_number cluster, const router::cluster_view_ptr& view) {
           take_view(cluster, view);
       }) {
+    limit_statements();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
@@ -741,8 +742,15 @@ admin::operation_result supervisor::reload() {
     return {};
 }
 
+void supervisor::limit_statements() {
+    shared_.statements.set_limit(
+        static_cast<std::size_t>(runtime_->configuration->global.max_prepared_memory)
+    );
+}
+
 void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers clusters) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
+    limit_statements();
     shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,

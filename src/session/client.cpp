@@ -160,6 +160,9 @@ void client::on_received(std::string_view bytes) {
             if (routing_ && routing_->one_segment) {
                 return keep(bytes);  // where that goes is decided when the segment is over
             }
+            if (guard_ != nullptr && guard_->dropping()) {
+                return keep(bytes);  // behind what is to be sent again
+            }
             if (pending_.empty()) {
                 return relay(bytes);
             }
@@ -451,6 +454,7 @@ void client::relay_requests(std::string_view bytes) {
     if (session_.collecting()) {
         note_rest(bytes);
     }
+    guard_from_ = guard_ != nullptr && guard_->watching() ? 0 : nowhere;
     scanner_.feed(bytes);
     std::size_t run = 0;  // where the bytes begin that are to be forwarded next
     for (;;) {
@@ -478,6 +482,9 @@ void client::relay_requests(std::string_view bytes) {
         return;
     }
     forward(bytes.substr(run, scanner_.position() - run));
+    if (guard_from_ != nowhere) {
+        guard_chunk(bytes.substr(0, scanner_.position()));
+    }
     if (server_->requests().releasable() && is_done(transaction_status::idle)) {
         give_back();  // a Flush, say, to which nothing is answered
     }
@@ -509,6 +516,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
     if (shares_statements_ && concerns_statements(*what)) {
         return share(*what, bytes, run);
     }
+    if (shares_statements_) {
+        note_unnamed(*what, scanner_.body());
+    }
     note(*what, bytes);
     if (*what == request::parse) {
         stats().client_parse_count.add(1);
@@ -520,7 +530,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
         forward(scanner_.raw());
         run = scanner_.position();
     }
+    guard_raw();
     if (*what == request::flush) {
+        give_up_guard();  // the client waits for what is held
         server_->answer_locals();
     }
     return true;
@@ -546,6 +558,13 @@ bool client::note_begins() {
     if (first) {
         server_->work().begin(requests.status());
     }
+    if (shares_statements_) {
+        if (first) {
+            segment_begins();
+        } else if (guard_from_ != nowhere && requests.ready_owed() != 0) {
+            give_up_guard();  // a second segment: its answers would come too early
+        }
+    }
     return first;
 }
 
@@ -563,33 +582,69 @@ std::string_view client::body_at_hand(std::string_view bytes) const noexcept {
 /// when the settings change.
 void client::look_at_mode() noexcept {
     const config::pool_mode mode = wanted->terms.mode.load(std::memory_order_relaxed);
-    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
-    shares_statements_ = (mode != config::pool_mode::session && limit > 0) || statements() != 0;
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    const bool shares = mode != config::pool_mode::session && global.max_prepared_statements > 0;
+    keeps_unnamed_ = shares && global.cache_unnamed_statements;
+    shares_statements_ = shares || (statements_ && statements_->has_any());
     scanner_.set_whole(shares_statements_ ? statement_types : no_types);
 }
 
 /// REQUIRES: the message's event is that of statement_types.
-bool client::concerns_statements(request what) const noexcept {
-    return what == request::execute ? statements_ && statements_->concerns_execute()
-                                    : extended_query::concerns(what, scanner_.body());
+bool client::concerns_statements(request what) noexcept {
+    const std::string_view body = scanner_.body();
+    if (statements_ && statements_->concerns_too(what, body)) {
+        return true;
+    }
+    if (what == request::execute) {
+        return false;
+    }
+    if (!unnamed_is_own_ && extended_query::concerns_unnamed(what, body)) {
+        return true;
+    }
+    return extended_query::concerns(what, body) ||
+           (keeps_unnamed_ && extended_query::recurs(
+                                  what,
+                                  body,
+                                  scanner_.body_length(),
+                                  server_->requests(),
+                                  host_.statements().recurring()
+                              ));
+}
+
+/// A request that the server gets as it is: what replaces its unnamed statement leaves none of
+/// another client's.
+void client::note_unnamed(request what, std::string_view body) noexcept {
+    unnamed_is_own_ = unnamed_is_own_ || what == request::query ||
+                      (what == request::parse && body.starts_with('\0'));
+}
+
+extended_query::server client::target() {
+    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
+    return {
+        server_->requests(),
+        server_->statements(),
+        static_cast<std::size_t>(std::max(limit, 0)),
+        routing_ ? &routing_->home : wanted,
+        parameters_,
+        host_.statements(),
+        keeps_unnamed_,
+        unnamed_is_own_};
 }
 
 extended_query::step client::step_of(request what, std::string& out, std::string_view& bound_text) {
     if (!statements_) {
         statements_ = std::make_unique<extended_query>();
+        statements_->begin_undo();
     }
-    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
-    extended_query::server to{
-        server_->requests(),
-        server_->statements(),
-        static_cast<std::size_t>(std::max(limit, 0)),
-        wanted,
-        parameters_,
-        host_.statements()};
+    extended_query::server to = target();
     const auto step =
         statements_->on_message(what, scanner_.body(), scanner_.body_length(), to, out);
     stats().server_parse_count.add(to.parses);
     bound_text = to.bound;
+    if (step <= extended_query::step::replaced && !to.unnamed) {
+        note_unnamed(what, scanner_.body());
+    }
+    guard_wanted_ = guard_wanted_ || to.uses_shared;
     if (!to.pin.empty() && !pinned_) {
         pinned_ = true;
         log::warning(
@@ -607,13 +662,14 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     std::string& out = host_.sending().rewritten;
     out.clear();
     const bool first = note_begins();
-    const std::uint64_t number = server_->requests().next_number();
+    const std::uint64_t next_number = server_->requests().next_number();
     std::string_view bound_text;
     step next = step_of(what, out, bound_text);
     if (next == step::hold && server_->requests().local_next()) {
         // What we owe ourselves must not be waited for.
         forward(bytes.substr(run, begin - run));
         run = begin;
+        give_up_guard();
         server_->answer_locals();
         next = step_of(what, out, bound_text);
     }
@@ -666,12 +722,15 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
         stats().bind_count.add(1);
     }
     const std::string_view body = body_at_hand(bytes);
-    if (what == request::bind) {
+    if (what == request::bind && !bound_text.empty()) {
         server_->work().bound(bound_text);
     } else {
         server_->work().sent(what, body, body.size() == scanner_.body_length());
     }
-    watch_session(what, bytes, body, number);
+    guard_raw();
+    // What was put ahead of it has numbers, too: its own is the last one, if it has one.
+    const std::uint64_t sent = server_->requests().next_number();
+    watch_session(what, bytes, body, sent == next_number ? sent : sent - 1);
     if (first) {
         request_begins();
     }
@@ -680,6 +739,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
 
 /// The message whose beginning was read waits, with all that follows it, until replies have come.
 bool client::hold(std::string_view bytes, std::size_t& run) {
+    give_up_guard();
     std::string rest;
     if (!scanner_.raw_in_chunk()) {
         rest = scanner_.raw();
@@ -701,6 +761,12 @@ void client::on_statement(const pool::statement_effect& effect, std::uint64_t ro
     }
 }
 
+void client::on_statement_failed(const pool::statement_effect& effect) {
+    if (statements_) {
+        statements_->on_failure(effect);
+    }
+}
+
 void client::on_statements_forgotten() {
     if (statements_) {
         statements_->forget_all();
@@ -715,6 +781,105 @@ void client::on_progress() {
     if (state_ == state::active && !pending_.empty()) {
         send_pending();
     }
+}
+
+// Requests that may be sent again, because they depend on statements that the server is believed to
+// have.
+
+/// With the message whose event this is. Nothing else is under way.
+void client::segment_begins() noexcept {
+    guard_wanted_ = false;
+    const bool may = server_->requests().status() == transaction_status::idle && !sent_again_ &&
+                     (routing_ == nullptr || routing_->guard.off());
+    const std::size_t begin =
+        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : 0;
+    guard_from_ = may ? begin : nowhere;
+}
+
+void client::begin_guard() {
+    if (guard_ == nullptr) {
+        guard_ = std::make_unique<reply_guard>();
+    }
+    if (!guard_->watching()) {
+        guard_->begin();
+        if (statements_) {
+            statements_->begin_undo();
+        }
+    }
+}
+
+/// A message of the segment that began in an earlier chunk.
+void client::guard_raw() {
+    if (guard_from_ == nowhere || scanner_.raw_in_chunk()) {
+        return;
+    }
+    begin_guard();
+    guard_from_ = scanner_.position();
+    if (!guard_->keep(scanner_.raw())) {
+        give_up_guard();
+    }
+}
+
+/// What of a segment is in the chunk is kept, if something depends on it, or may when more comes.
+void client::guard_chunk(std::string_view bytes) {
+    const std::size_t from = std::exchange(guard_from_, nowhere);
+    const bool begun = guard_ != nullptr && guard_->watching();
+    const bool unfinished = statements_ && server_->requests().needs_sync();
+    if (!begun && !guard_wanted_ && !unfinished) {
+        return;
+    }
+    begin_guard();
+    if (!guard_->keep(bytes.substr(from))) {
+        give_up_guard();
+    }
+}
+
+/// What comes from now on is the client's.
+void client::give_up_guard() {
+    guard_from_ = nowhere;
+    if (guard_ != nullptr && !guard_->off()) {
+        give(guard_->end());
+    }
+}
+
+/// False if the replies are not for the client, or not yet.
+bool client::passes_guard(std::string_view bytes) {
+    switch (guard_->feed(bytes)) {
+        case reply_guard::verdict::pass:
+            return true;
+        case reply_guard::verdict::hold:
+            return false;
+        case reply_guard::verdict::release:
+            give(guard_->end());
+            return true;
+        case reply_guard::verdict::refused:
+            if (can_send_again()) {
+                guard_->drop();
+            } else {
+                give(guard_->end());
+            }
+            return false;
+    }
+    return true;
+}
+
+/// The segment is sent whole, nothing of the next one has come, and its error is one of those that
+/// can be repaired.
+bool client::can_send_again() const noexcept {
+    const protocol::pipeline& requests = server_->requests();
+    return state_ == state::active && statements_ && scanner_.at_boundary() && pending_.empty() &&
+           !requests.needs_sync() && requests.ready_owed() <= 1 &&
+           statements_->can_repair(guard_->why(), server_->statements());
+}
+
+/// All replies to the segment have come, and the client knows of none.
+void client::send_again() {
+    std::string told;
+    pending_.insert(0, guard_->again(told));
+    give(told);
+    statements_->undo(target());
+    sent_again_ = true;
+    send_pending();
 }
 
 /// Takes a server for the request whose header was read. False if there is none yet: then the rest
@@ -884,6 +1049,7 @@ bool client::begin_lease(pool::server_connection& server) {
     const bool reset = mode_ == config::pool_mode::session ||
                        wanted->terms.reset_always.load(std::memory_order_relaxed);
     cancel_due_ = false;
+    unnamed_is_own_ = false;
     server.lease_to(*this, reset ? pool::reset_policy::reset : pool::reset_policy::keep);
     request_at_ = net::loop::now();
     if (!begun_here()) {
@@ -1065,17 +1231,30 @@ void client::on_replies(std::string_view bytes) {
     if (routing_ && !routing_->guard.off()) {
         return on_guarded(bytes);
     }
+    if (guard_ == nullptr || guard_->off() || passes_guard(bytes)) {
+        give(bytes);
+    }
+}
+
+void client::give(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
     stream_->send(bytes);
     stats().sent.add(bytes.size());
-    if (stream_->queued() > net::high_watermark) {
+    if (server_ != nullptr && stream_->queued() > net::high_watermark) {
         server_->pause_replies();
     }
 }
 
 void client::on_settled(transaction_status status) {
     if (routing_ && routing_->guard.dropping()) {
-        return send_again(status);
+        return ask_primary(status);
     }
+    if (guard_ != nullptr && guard_->dropping()) {
+        return send_again();
+    }
+    sent_again_ = false;
     const steady_time now = net::loop::now();
     stats().query_count.add(1);
     stats().query_time.add(now - request_at_);
@@ -1111,6 +1290,7 @@ void client::give_back() {
     if (routing_) {
         routing_->forget_lease();
     }
+    give_up_guard();
     if (stream_->paused()) {
         stream_->resume();
     }
@@ -1139,6 +1319,10 @@ void client::on_server_lost(errc code, bool told) {
     if (routing_ && lost_unseen()) {
         return;
     }
+    if (guard_ != nullptr && guard_->dropping()) {
+        return refuse(code);  // what the server said last was not for the client
+    }
+    give_up_guard();
     if (told) {
         return end(text_of(code).message);  // the server's own words are the best
     }

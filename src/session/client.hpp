@@ -26,6 +26,7 @@
 #include "session/auth_lookup.hpp"
 #include "session/client_login.hpp"
 #include "session/extended_query.hpp"
+#include "session/repair.hpp"
 #include "session/routed_session.hpp"
 #include "session/session_host.hpp"
 #include "session/session_watch.hpp"
@@ -122,6 +123,8 @@ public:
 private:
     struct identity;
 
+    static constexpr std::size_t nowhere = std::string::npos;
+
     // From the client's connection.
     void on_received(std::string_view bytes) override;
     void on_drained() override;
@@ -139,6 +142,7 @@ private:
     void on_ready(protocol::transaction_status status, bool failed) override;
     void on_parameters_set(std::optional<std::string> error) override;
     void on_statement(const pool::statement_effect& effect, std::uint64_t rows) override;
+    void on_statement_failed(const pool::statement_effect& effect) override;
     void on_statements_forgotten() override;
     std::string_view name_of(std::uint64_t statement_number) const noexcept override;
     void on_progress() override;
@@ -170,11 +174,24 @@ private:
     bool note_begins();
     void look_at_mode() noexcept;
     bool share(protocol::request what, std::string_view bytes, std::size_t& run);
-    bool concerns_statements(protocol::request what) const noexcept;
+    bool concerns_statements(protocol::request what) noexcept;
+    void note_unnamed(protocol::request what, std::string_view body) noexcept;
+    extended_query::server target();
     extended_query::step step_of(
         protocol::request what, std::string& out, std::string_view& bound_text
     );
     bool hold(std::string_view bytes, std::size_t& run);
+
+    // Requests that may be sent again.
+    void segment_begins() noexcept;
+    void begin_guard();
+    void guard_raw();
+    void guard_chunk(std::string_view bytes);
+    void give_up_guard();
+    bool passes_guard(std::string_view bytes);
+    bool can_send_again() const noexcept;
+    void send_again();
+    void give(std::string_view replies);
     void join(std::string_view bytes);
     std::string_view body_at_hand(std::string_view bytes) const noexcept;
     bool need_server(std::string_view bytes, std::size_t& run);
@@ -210,7 +227,7 @@ private:
     void note_use();
     void on_guarded(std::string_view bytes);
     void take_back(std::string_view sqlstate);
-    void send_again(protocol::transaction_status status);
+    void ask_primary(protocol::transaction_status status);
     bool lost_unseen();
     void route_again();
 
@@ -249,7 +266,11 @@ private:
     bool in_transaction_ = false;
     bool cancel_due_ = false;  // of the query that waits, when it has come to its end
     bool shares_statements_ = false;
-    bool pinned_ = false;  // to its server, which has names that are only its own
+    bool keeps_unnamed_ = false;   // unnamed statements may be shared, too
+    bool unnamed_is_own_ = false;  // the server's unnamed statement cannot be another client's
+    bool pinned_ = false;          // to its server, which has names that are only its own
+    bool guard_wanted_ = false;    // what is sent depends on what the server is believed to have
+    bool sent_again_ = false;      // the segment under way
     net::address peer_;
     net::stream_ptr stream_;
     const net::tls_session* tls_ = nullptr;  // the stream's, if it has TLS
@@ -269,6 +290,9 @@ private:
     std::unique_ptr<console_port> console_;
     std::unique_ptr<extended_query> statements_;  // once it has named one
     std::unique_ptr<routing_state> routing_;      // if its database is routed
+    std::unique_ptr<reply_guard> guard_;          // once it has used one
+    std::size_t guard_from_ =
+        nowhere;  // of the chunk, where the segment begins that may be sent again
 };
 
 }  // namespace pgweir::session

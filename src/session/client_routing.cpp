@@ -23,6 +23,9 @@ constexpr std::uint64_t page_header = 40;
 
 constexpr std::string_view own_prefix = "pgweir.";
 
+/// A function has dropped it behind our back; the primary's is prepared anew.
+constexpr std::string_view no_such_statement = "26000";
+
 /// SHOW pgweir.last_write waits so long for a sample.
 constexpr seconds patience_for_sample{1};
 
@@ -286,10 +289,9 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
     r.guard.begin();
     r.guard.keep(whole);
     r.begin_before = r.session.deferred();
-    if (to.names_statements && statements_) {
-        r.names_before = std::make_unique<extended_query>(*statements_);
+    if (statements_) {
+        statements_->begin_undo();
     }
-    r.named_before = statements_ != nullptr;
     r.one_segment = true;
     pending_ = bytes.substr(to.length);
     take_host(*host);
@@ -501,18 +503,13 @@ void client::on_guarded(std::string_view bytes) {
     }
     if (found == verdict::refused) {
         const std::string sqlstate(r.guard.why().sqlstate);
-        if (may_be_the_standbys(sqlstate)) {
+        if (may_be_the_standbys(sqlstate) || sqlstate == no_such_statement) {
             return take_back(sqlstate);
         }
         bytes = {};  // held like the rest
     }
-    const std::string held = r.guard.end();
-    for (const std::string_view part : {std::string_view(held), bytes}) {
-        if (!part.empty()) {
-            stream_->send(part);
-            stats().sent.add(part.size());
-        }
-    }
+    give(r.guard.end());
+    give(bytes);
 }
 
 /// The standby's error is not the client's to see.
@@ -543,7 +540,7 @@ void client::take_back(std::string_view sqlstate) {
 }
 
 /// All replies to what was taken back have come.
-void client::send_again(protocol::transaction_status status) {
+void client::ask_primary(protocol::transaction_status status) {
     routing_state& r = *routing_;
     pool::server_connection* server = std::exchange(server_, nullptr);
     const bool idle = status == protocol::transaction_status::idle;
@@ -554,10 +551,8 @@ void client::send_again(protocol::transaction_status status) {
     std::string told;
     const std::string requests = r.guard.again(told);
     stream_->send(told);
-    if (r.names_before) {
-        statements_ = std::move(r.names_before);
-    } else if (!r.named_before) {
-        statements_.reset();
+    if (statements_) {
+        statements_->undo();
     }
     r.session.resume_begin(std::move(r.begin_before));
     pending_.insert(0, requests);
@@ -584,7 +579,7 @@ bool client::lost_unseen() {
         host_.routing().repaired[static_cast<std::size_t>(repair_reason::lost)].add(1);
         r.guard.abandon();
     }
-    send_again(protocol::transaction_status::idle);
+    ask_primary(protocol::transaction_status::idle);
     return true;
 }
 

@@ -89,7 +89,6 @@ routed_session::plan routed_session::next(
     made.length = s.length;
     made.why = s.why;
     made.harmless = s.harmless;
-    made.names_statements = s.names_statements;
     switch (s.what) {
         case segment::form::incomplete:
             return made;

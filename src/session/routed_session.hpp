@@ -55,8 +55,7 @@ public:
         step what = step::wait;
         std::size_t length = 0;  ///< of the segment; what is behind it is for the next plan
         router::reason why = router::reason::not_judged;
-        bool harmless = false;  ///< on a primary it is no write
-        bool names_statements = false;
+        bool harmless = false;     ///< on a primary it is no write
         bool primary_too = false;  ///< of `standby`: the primary is one of the servers
         bool or_primary = false;   ///< of `standby`: where there is none, the primary
     };

@@ -126,7 +126,6 @@ void routing_state::forget_lease() {
     one_segment = false;
     left = 0;
     begin_before.clear();
-    names_before.reset();
     if (!guard.off()) {
         guard.end();
     }

@@ -6,7 +6,6 @@
 
 #include "pool/pool_core.hpp"
 #include "router/cluster_view.hpp"
-#include "session/extended_query.hpp"
 #include "session/repair.hpp"
 #include "session/routed_session.hpp"
 #include "session/session_host.hpp"
@@ -79,8 +78,6 @@ struct routing_state final : view_waiter {
     // Sending it again.
     reply_guard guard;
     std::vector<std::string> begin_before;
-    std::unique_ptr<extended_query> names_before;  ///< if the segment changes them
-    bool named_before = false;                     ///< it had named statements
     bool begins_with_query = false;
     bool primary_next = false;
 

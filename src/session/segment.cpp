@@ -59,7 +59,6 @@ public:
             case 'E':
                 return execute(body);
             case 'C':
-                to_.names_statements = to_.names_statements || body.size() > 2;
                 plain_ = plain_ && body.size() <= 2;
                 return;
             case 'D':
@@ -110,7 +109,6 @@ private:
             return refuse(reason::not_understood);
         }
         plain_ = plain_ && name->empty() && body == std::string_view("\0\0", 2);
-        to_.names_statements = to_.names_statements || !name->empty();
         to_.text = *text;
         judge(*text);
         if (parsed_ < parsed_names_.size()) {

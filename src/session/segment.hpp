@@ -37,7 +37,6 @@ struct segment {
     /// The one text, if it holds no more than one, and neither parameters nor names are involved.
     std::string_view text{};
     std::optional<config::routing> hint{};
-    bool names_statements = false;  ///< a Parse or Close of a name is among it
 };
 
 /// What a segment is judged with.

@@ -90,12 +90,6 @@ TEST_F(SegmentTest, StatementOfTheSegmentIsJudgedOnce) {
     EXPECT_EQ(court_.judge.asked, 1);
 }
 
-TEST_F(SegmentTest, NamesThatChangeAreTold) {
-    EXPECT_FALSE(read(extended("SELECT 1")).names_statements);
-    EXPECT_TRUE(read(parse("a", "SELECT 1") + sync()).names_statements);
-    EXPECT_TRUE(read(close('S', "a") + sync()).names_statements);
-}
-
 TEST_F(SegmentTest, RowLimitFlushAndNothingAreNoReads) {
     const std::string begin = parse("", "SELECT 1") + bind("");
     EXPECT_FALSE(read(begin + execute(1) + sync()).reads);
