@@ -499,6 +499,12 @@ inline constexpr column_spec<worker_row> worker_columns[] = {
     {"accepted", column_type::numeric, &field<&worker_row::accepted>},
 };
 
+inline constexpr column_spec<routing_row> routing_columns[] = {
+    {"what", column_type::text, &field<&routing_row::what>},
+    {"reason", column_type::text, &field<&routing_row::reason>},
+    {"count", column_type::numeric, &field<&routing_row::count>},
+};
+
 inline constexpr column_spec<dns_host_row> dns_host_columns[] = {
     {"hostname", column_type::text, &field<&dns_host_row::hostname>},
     {"ttl", column_type::int8, &field<&dns_host_row::ttl>},

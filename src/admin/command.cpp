@@ -19,7 +19,7 @@ constexpr std::string_view show_names[] = {
     "dns_zones",      "fds",     "help",           "lists",        "mem",
     "peer_pools",     "peers",   "pools",          "servers",      "sockets",
     "state",          "stats",   "stats_averages", "stats_totals", "totals",
-    "users",          "version", "topology",       "workers",
+    "users",          "version", "routing",        "topology",     "workers",
 };
 static_assert(std::size(show_names) == show_kind_count);
 

@@ -54,6 +54,7 @@ enum class show_kind : std::uint8_t {
     users,
     version,
     // Ours; the others are PgBouncer's.
+    routing,
     topology,
     workers,
 };

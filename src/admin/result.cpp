@@ -21,7 +21,7 @@ constexpr std::string_view help_text =
     "\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE\n"
     "\tSHOW DNS_HOSTS|DNS_ZONES\n"
     "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"
-    "\tSHOW TOPOLOGY|WORKERS\n"
+    "\tSHOW ROUTING|TOPOLOGY|WORKERS\n"
     "\tSET key = arg\n"
     "\tRELOAD\n"
     "\tPAUSE [<db>]\n"
@@ -402,6 +402,8 @@ void visit_table(show_kind what, const snapshot& data, const Visitor& visit) {
             return table(columns_of<peer_row>(peer_columns), sorted(data.peers, by_peer));
         case show_kind::pools:
             return table(columns_of<pool_row>(pool_columns), sorted(data.pools, by_pool));
+        case show_kind::routing:
+            return table(columns_of<routing_row>(routing_columns), data.routing);
         case show_kind::servers:
             return table(sockets.first(short_socket_columns), server_list(data));
         case show_kind::sockets:

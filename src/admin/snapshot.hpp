@@ -207,6 +207,13 @@ struct worker_row {
     std::uint64_t accepted = 0;        // clients
 };
 
+/// SHOW ROUTING. How often since the start, over all workers.
+struct routing_row {
+    std::string what;    // became of requests
+    std::string reason;  // why; empty: there is but one
+    std::uint64_t count = 0;
+};
+
 /// SHOW TOPOLOGY: a server of a routed database. What nobody knows is unset.
 struct topology_row {
     std::string database;      // "*": those that are made from the template
@@ -249,6 +256,7 @@ struct snapshot {
     std::vector<dns_zone_row> dns_zones;
     std::vector<topology_row> topology;  // of one database in the order of its hosts
     std::vector<worker_row> workers;
+    std::vector<routing_row> routing;  // shown in the order given
     pooler_state state = pooler_state::active;
 };
 

@@ -94,6 +94,8 @@ struct settings {
     std::vector<std::string> track_extra_parameters = {"IntervalStyle"};  // restart
     std::vector<std::string> ignore_startup_parameters;
     int max_prepared_statements = 200;
+    int max_prepared_memory = 256 * 1024 * 1024;  // bytes of all of them; 0 = no limit
+    bool cache_unnamed_statements = true;
     int scram_iterations = 4096;
     microseconds stats_period = seconds(60);
     microseconds query_wait_notify = seconds(5);

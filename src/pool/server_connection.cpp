@@ -11,7 +11,6 @@
 #include "sql/statement.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace pgweir::pool {
 
@@ -91,6 +90,9 @@ void server_connection::connect() {
     login_ = std::make_shared<server_login>(
         std::move(to.login), host_->parameters(), &host_->scram_cache()
     );
+    if (address_.host.empty()) {
+        return login_failed("it is not known where its server is", {});
+    }
     if (to.connect_timeout.count() > 0) {
         host_->loop().set(*this, net::loop::now() + to.connect_timeout);
     }
@@ -277,6 +279,17 @@ void server_connection::end_lease(lease_end how) {
     drain();
 }
 
+void server_connection::send_ahead(std::string_view sql, follower behind) {
+    for (const protocol::request one : protocol::statement_requests) {
+        requests_.sent(one, protocol::origin::injected);
+    }
+    work_.bound(sql);
+    std::string out;
+    protocol::put_statement(out, sql);
+    stream_->send(out);
+    sync_if_skipped_ = behind == follower::query;
+}
+
 bool server_connection::set_parameters(const parameter_set_ptr& wanted, bool reported) {
     const std::string sql = host_->parameters().change(*parameters_, *wanted);
     if (sql.empty()) {
@@ -389,6 +402,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             take_parameters();
         } else {
             const bool failed = std::exchange(failed_, false);
+            sync_if_skipped_ = false;
             if (tags_ == tags::watched && verdict != pipeline::verdict::desync) {
                 holder_->on_ready(requests_.status(), failed);
             }
@@ -414,6 +428,13 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             }
             error_last_ = true;
             failed_ = failed_ || !own;
+            if (sync_if_skipped_ && requests_.skipping()) {
+                // The Query is skipped like the rest of a segment, which ends with a Sync.
+                requests_.sent(protocol::request::sync);
+                std::string out;
+                protocol::put_sync(out);
+                stream_->send(out);
+            }
             if (lease_over_) {
                 poison();
             }
@@ -475,6 +496,9 @@ void server_connection::look_at_statements(char type) {
 
 /// What the client is told instead of the server's error; empty if that is right for it.
 std::string server_connection::error_instead() {
+    if (requests_.notice_next()) {
+        holder_->on_statement_failed(statements_.queue()[statements_.head()]);
+    }
     if (scanner_.in_body()) {
         return {};  // too long to be about names
     }
@@ -509,21 +533,17 @@ std::string server_connection::with_names_of_client(std::string_view raw) {
             requests_.segment() - static_cast<std::uint32_t>(requests_.ready_owed())
         );
     }
-    const std::size_t at = error.message.find(statement_prefix);
-    if (at == std::string_view::npos) {
+    const auto named = find_statement_name(error.message);
+    if (!named) {
         return {};
     }
-    const std::string_view text = error.message.substr(at);
-    const char* digits = text.data() + statement_prefix.size();
-    std::uint64_t number = 0;
-    const auto parsed = std::from_chars(digits, text.data() + text.size(), number);
     if (error.sqlstate == no_such_statement) {
-        statements_.lost(number);
+        statements_.lost(named->number);
     }
-    const std::string_view name = holder_->name_of(number);
-    const std::string_view ours = text.substr(0, std::size_t(parsed.ptr - text.data()));
-    return name.empty() ? std::string()
-                        : protocol::replace_in_error(raw, ours, name).value_or(std::string());
+    const std::string_view name = holder_->name_of(named->number);
+    return name.empty()
+               ? std::string()
+               : protocol::replace_in_error(raw, named->text, name).value_or(std::string());
 }
 
 void server_connection::settle_statements() {

@@ -49,7 +49,11 @@ server_statements::standing server_statements::standing_of(
 ) const noexcept {
     const statement_effect* change = last_change(s);
     if (change == nullptr) {
-        return by_number_.contains(s.number()) ? standing::prepared : standing::missing;
+        const auto found = by_number_.find(s.number());
+        if (found == by_number_.end()) {
+            return standing::missing;
+        }
+        return found->second->outdated ? standing::outdated : standing::prepared;
     }
     if (change->segment != segment) {
         return standing::unsure;
@@ -65,21 +69,39 @@ void server_statements::use(const statement& s, std::uint32_t segment) noexcept 
     }
 }
 
+void server_statements::use_by_name(const statement& s, std::uint32_t segment) noexcept {
+    use(s, segment);
+    const auto found = by_number_.find(s.number());
+    if (found != by_number_.end()) {
+        found->second->unnamed = false;
+    }
+}
+
+bool server_statements::prepared_since(const statement& s, std::uint64_t turn) const noexcept {
+    const auto found = by_number_.find(s.number());
+    return found != by_number_.end() && found->second->turn >= turn;
+}
+
 std::optional<std::uint64_t> server_statements::rows_of(const statement& s) const noexcept {
     const auto found = by_number_.find(s.number());
     return found == by_number_.end() ? std::nullopt : found->second->rows;
 }
 
-statement_ptr server_statements::victim(std::size_t limit, std::size_t more, const statement* keep)
-    const {
-    std::size_t expected = entries_.size() + more;
+/// With what the requests under way prepare and close.
+std::size_t server_statements::expected_size() const noexcept {
+    std::size_t expected = entries_.size();
     for (std::size_t i = head_; i != queue_.size(); i++) {
         if (queue_[i].of_server()) {
             expected += queue_[i].what == kind::prepare ? 1 : 0;
             expected -= queue_[i].what == kind::close ? 1 : 0;
         }
     }
-    if (expected <= limit) {
+    return expected;
+}
+
+statement_ptr server_statements::victim(std::size_t limit, std::size_t more, const statement* keep)
+    const {
+    if (expected_size() + more <= limit) {
         return nullptr;
     }
     for (auto at = entries_.rbegin(); at != entries_.rend(); ++at) {
@@ -96,6 +118,22 @@ statement_ptr server_statements::victim(std::size_t limit, std::size_t more, con
         }
     }
     return nullptr;
+}
+
+server_statements::room server_statements::room_for_unnamed(std::size_t limit) const {
+    const std::size_t expected = expected_size();
+    if (expected < limit) {
+        return {true};
+    }
+    if (expected > limit) {
+        return {};
+    }
+    for (auto at = entries_.rbegin(); at != entries_.rend(); ++at) {
+        if (at->unnamed && last_change(*at->statement) == nullptr) {
+            return {true, at->statement};
+        }
+    }
+    return {};
 }
 
 void server_statements::expect(statement_effect effect) {
@@ -124,7 +162,7 @@ statement_effect server_statements::done() {
     }
     switch (effect.what) {
         case kind::prepare:
-            prepared(effect.statement, effect.segment);
+            prepared(effect);
             break;
         case kind::close:
             closed(effect.statement->number());
@@ -149,10 +187,12 @@ statement_effect server_statements::dropped() {
     return take();
 }
 
-void server_statements::prepared(const statement_ptr& s, std::uint32_t segment) {
-    const auto [at, added] = by_number_.try_emplace(s->number());
+void server_statements::prepared(const statement_effect& by) {
+    const auto [at, added] = by_number_.try_emplace(by.statement->number());
     if (added) {
-        at->second = entries_.insert(entries_.begin(), entry{s, std::nullopt, segment});
+        at->second = entries_.insert(
+            entries_.begin(), entry{by.statement, std::nullopt, by.segment, by.turn, by.unnamed}
+        );
     }
 }
 
@@ -171,6 +211,16 @@ void server_statements::clear() noexcept {
 
 void server_statements::lost(std::uint64_t number) noexcept {
     closed(number);
+    losses_++;
+    for (entry& e : entries_) {
+        e.outdated = true;
+    }
+}
+
+bool server_statements::used_since(const statement& s, std::uint32_t segment) const noexcept {
+    const auto found = by_number_.find(s.number());
+    return found != by_number_.end() &&
+           static_cast<std::int32_t>(found->second->used - segment) >= 0;
 }
 
 void server_statements::retire_used_since(std::uint32_t segment) noexcept {

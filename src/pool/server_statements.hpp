@@ -52,6 +52,8 @@ struct statement_effect {
     std::string name{};         // the client's
     std::uint32_t segment = 0;  // of the pipeline, when it was sent
     moved_text moved{};         // what the server reads, against what the client wrote
+    std::uint64_t turn = 0;     // of a prepare: when it was asked for (statement_store::next_turn)
+    bool unnamed = false;       // of a prepare: for an unnamed statement
 
     bool of_client() const noexcept { return where != scope::server; }
 
@@ -67,6 +69,7 @@ public:
     enum class standing : std::uint8_t {
         missing,
         prepared,  ///< or it will be, unless what is sent now will be skipped as well
+        outdated,  ///< the server has it, or maybe not, but it is of no use any more
         unsure,    ///< that depends on an answer that is not here yet
     };
 
@@ -77,6 +80,12 @@ public:
     /// Notes that a request uses it. REQUIRES: it is prepared, or about to be.
     void use(const statement& s, std::uint32_t segment) noexcept;
 
+    /// The same by its name: it is no unnamed statement's alone any more.
+    void use_by_name(const statement& s, std::uint32_t segment) noexcept;
+
+    /// True if the server has it, and from this turn of the store's or later.
+    bool prepared_since(const statement& s, std::uint64_t turn) const noexcept;
+
     /// True if a request under way prepares or closes it.
     bool in_doubt(const statement& s) const noexcept { return last_change(s) != nullptr; }
 
@@ -86,6 +95,15 @@ public:
     /// The least recently used one that should be closed so that there is room for `more` within
     /// the limit; null if there is room. Not `keep`.
     statement_ptr victim(std::size_t limit, std::size_t more, const statement* keep) const;
+
+    /// Whether there is room for one that serves unnamed statements: these never take the place of
+    /// others. `victim`: what is to be closed for it; null if nothing.
+    struct room {
+        bool found = false;
+        statement_ptr victim{};
+    };
+
+    room room_for_unnamed(std::size_t limit) const;
 
     /// A request was sent that will have this effect.
     void expect(statement_effect effect);
@@ -112,8 +130,14 @@ public:
     /// The server has none any more.
     void clear() noexcept;
 
-    /// The server said that it does not have this one.
+    /// The server said that it does not have this one. Whatever took it away took others, too.
     void lost(std::uint64_t number) noexcept;
+
+    /// How often that happened.
+    std::uint32_t losses() const noexcept { return losses_; }
+
+    /// True if the server has it, and it was used in this segment or a later one.
+    bool used_since(const statement& s, std::uint32_t segment) const noexcept;
 
     /// "Cached plan must not change result type": nobody else shall get one of the statements that
     /// were used since.
@@ -126,13 +150,17 @@ private:
         statement_ptr statement;
         std::optional<std::uint64_t> rows;
         std::uint32_t used = 0;  // in this segment
+        std::uint64_t turn = 0;  // when it was prepared
+        bool unnamed = false;    // serves unnamed statements only
+        bool outdated = false;
     };
 
     using entry_list = std::list<entry>;
 
     const statement_effect* last_change(const statement& s) const noexcept;
     statement_effect take();
-    void prepared(const statement_ptr& s, std::uint32_t segment);
+    void prepared(const statement_effect& by);
+    std::size_t expected_size() const noexcept;
     void closed(std::uint64_t number) noexcept;
 
     entry_list entries_;  // most recently used first
@@ -140,6 +168,7 @@ private:
     std::vector<statement_effect> queue_;  // oldest first, from head_ on
     std::size_t head_ = 0;
     std::uint32_t describing_ = 0;
+    std::uint32_t losses_ = 0;
     std::uint64_t last_rows_ = 0;
 };
 

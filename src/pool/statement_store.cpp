@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <cctype>
+#include <charconv>
 #include <memory>
 #include <tuple>
 
@@ -27,6 +28,22 @@ bool depends_on_settings(std::string_view text) noexcept {
         }
     }
     return false;
+}
+
+std::optional<statement_name> find_statement_name(std::string_view text) noexcept {
+    const std::size_t at = text.find(statement_prefix);
+    if (at == text.npos) {
+        return std::nullopt;
+    }
+    const char* const end = text.data() + text.size();
+    const char* const digits = text.data() + at + statement_prefix.size();
+    statement_name found;
+    const auto parsed = std::from_chars(digits, end, found.number);
+    if (parsed.ec != std::errc() || (parsed.ptr != end && *parsed.ptr == '_')) {
+        return std::nullopt;
+    }
+    found.text = text.substr(at, static_cast<std::size_t>(parsed.ptr - text.data()) - at);
+    return found;
 }
 
 // References. The last one goes under the store's mutex, so that nobody finds a statement that is
@@ -55,7 +72,7 @@ void statement_store::release_last(const statement& s) noexcept {
         index_.erase(index_.iterator_to(const_cast<statement&>(s)));
     }
     count_--;
-    bytes_ -= s.definition_.size();
+    bytes_ -= s.definition_.size() + overhead;
     lock.unlock();
     delete &s;
 }
@@ -111,6 +128,11 @@ statement_ptr statement_store::find_or_make(
     if (!found.second && how == sharing::shared) {
         return statement_ptr(&*found.first);
     }
+    const std::size_t size = definition.size() + overhead;
+    const std::size_t limit = limit_.load(std::memory_order_relaxed);
+    if (limit != 0 && bytes_ + size > limit) {
+        return nullptr;
+    }
     std::unique_ptr<statement> made(new statement);
     made->store_ = this;
     made->scope_ = scope;
@@ -120,11 +142,13 @@ statement_ptr statement_store::find_or_make(
     made->definition_ = definition;
     made->settings_key_ = key;
     made->settings_ = depends ? settings : nullptr;
+    made->may_serve_unnamed_ =
+        !depends && form == statement_form::message && may_be_kept(definition);
     if (how == sharing::shared) {
         index_.insert_commit(*made, place);
     }
     count_++;
-    bytes_ += definition.size();
+    bytes_ += size;
     return statement_ptr(made.release());
 }
 

@@ -5,10 +5,14 @@
 // Literals in a text become constants when it is parsed, so where there are any, the settings that
 // they are read by belong to the statement, too. PostgreSQL's manual: "Extended Query", "PREPARE".
 //
+// Its memory has a limit: beyond it nothing new is shared, and who prepares it has to manage
+// without.
+//
 // Thread-safe. A statement is immutable, and forgotten when nobody refers to it any more; the store
 // must outlive all references. Look-ups compare texts instead of hashing them: texts come from
 // clients, who could choose them so that hashes collide.
 
+#include "pool/kept_text.hpp"
 #include "pool/parameters.hpp"
 
 #include <boost/intrusive/set.hpp>
@@ -19,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,6 +57,9 @@ public:
     /// The settings that its literals were read by; null if it has none that depend on settings.
     const parameter_set_ptr& settings() const noexcept { return settings_; }
 
+    /// True if an unnamed statement of this definition may be this one (pool/kept_text).
+    bool may_serve_unnamed() const noexcept { return may_serve_unnamed_; }
+
     /// Nobody else gets it from now on: who prepares the text next has a statement of its own.
     void retire() const;
 
@@ -69,6 +77,7 @@ private:
     statement_store* store_ = nullptr;
     const void* scope_ = nullptr;
     statement_form form_ = statement_form::message;
+    bool may_serve_unnamed_ = false;
     std::uint64_t number_ = 0;
     std::string name_;
     std::string definition_;
@@ -77,6 +86,15 @@ private:
     mutable std::atomic<std::uint32_t> references_{0};
     mutable boost::intrusive::set_member_hook<> hook_;  // under the store's mutex
 };
+
+/// The name of a statement of ours in a text. A client's name that only looks like one has
+/// something behind the number (session/statement_provision).
+struct statement_name {
+    std::string_view text;
+    std::uint64_t number = 0;
+};
+
+std::optional<statement_name> find_statement_name(std::string_view text) noexcept;
 
 using statement_ptr = boost::intrusive_ptr<const statement>;
 
@@ -98,7 +116,7 @@ public:
     };
 
     /// The statement with this definition, for clients of one pool (`scope`) whose settings are
-    /// these.
+    /// these. Null if it would be a new one and there is no room for it.
     statement_ptr find_or_make(
         const void* scope,
         std::string_view definition,
@@ -124,10 +142,25 @@ public:
         }
     }
 
+    /// Statements are made in an order, too: a later one is larger. Clients ask for it as they
+    /// prepare, and servers as they are made to, so that it can be told who came first.
+    std::uint64_t next_turn() noexcept {
+        return last_turn_.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+
+    /// How many bytes all statements may take; 0: any number.
+    void set_limit(std::size_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }
+
+    /// The texts of unnamed statements that came lately.
+    recurring_texts& recurring() noexcept { return recurring_; }
+
     std::size_t size() const;
 
-    /// Bytes in definitions.
+    /// What all statements take, about.
     std::size_t bytes() const;
+
+    /// What a statement takes beside its definition, about.
+    static constexpr std::size_t overhead = sizeof(statement) + 64;
 
 private:
     friend class statement;
@@ -170,6 +203,9 @@ private:
     std::uint64_t last_number_ = 0;  // under mutex_
     std::size_t count_ = 0;          // under mutex_; those out of the index included
     std::size_t bytes_ = 0;          // under mutex_
+    std::atomic<std::size_t> limit_{0};
+    std::atomic<std::uint64_t> last_turn_{0};
+    recurring_texts recurring_;
 };
 
 }  // namespace pgweir::pool

@@ -46,19 +46,28 @@ std::optional<std::string> hosts_of(const config::database& db) {
     return joined;
 }
 
+void add_counts(admin::pool_row& row, const pool::pool& p, steady_time now) {
+    row.cl_waiting += p.counts.waiting;
+    row.cl_active += p.counts.leased;
+    row.sv_active += p.counts.leased;
+    row.sv_idle += p.counts.idle;
+    row.sv_used += p.counts.moving;
+    row.sv_tested += p.counts.busy;
+    row.sv_login += p.counts.connecting;
+    if (const pool::waiter* oldest = p.oldest()) {
+        const auto waited = std::chrono::duration_cast<microseconds>(now - oldest->waiting_since);
+        row.max_wait = std::max(row.max_wait, waited);
+    }
+}
+
+/// One row, with the sums of the pools of hosts beside it.
 admin::pool_row row_of(const pool::pool& p, steady_time now) {
     admin::pool_row row;
     row.database = p.database.name;
     row.user = p.user;
-    row.cl_waiting = p.counts.waiting;
-    row.cl_active = p.counts.leased;
-    row.sv_active = p.counts.leased;
-    row.sv_idle = p.counts.idle;
-    row.sv_used = p.counts.moving;
-    row.sv_tested = p.counts.busy;
-    row.sv_login = p.counts.connecting;
-    if (const pool::waiter* oldest = p.oldest()) {
-        row.max_wait = std::chrono::duration_cast<microseconds>(now - oldest->waiting_since);
+    add_counts(row, p, now);
+    for (const auto& [host, beside] : p.host_pools) {
+        add_counts(row, *beside, now);
     }
     row.pool_mode = config::name_of(p.limits.mode);
     row.load_balance_hosts = load_balance_of(p.database.settings);
@@ -300,7 +309,9 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
             }
             into.databases.push_back(row_of(*db, all));
             for (const auto& p : db->pools) {
-                into.pools.push_back(row_of(*p, now));
+                if (p->host.empty()) {
+                    into.pools.push_back(row_of(*p, now));
+                }
                 lists.free_servers += p->counts.idle;
                 lists.used_servers += p->counts.servers() - p->counts.idle;
             }
@@ -322,6 +333,35 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
     };
 }
 
+namespace {
+
+/// Adds a worker's counts to those of the workers before it.
+void add_routing(const session::routing_counts& from, std::vector<admin::routing_row>& into) {
+    std::size_t next = 0;
+    const auto add = [&](std::string_view what, std::string_view reason, const pool::counter& c) {
+        if (next == into.size()) {
+            into.push_back({std::string(what), std::string(reason), 0});
+        }
+        into[next++].count += c.get();
+    };
+    add("read on a standby", {}, from.reads_on_standby);
+    add("read on the primary", "its part", from.reads_on_primary);
+    add("read on the primary", "no standby fresh in time", from.not_fresh);
+    for (std::size_t i = 0; i < from.to_primary.size(); i++) {
+        add("to the primary", router::name_of(static_cast<router::reason>(i)), from.to_primary[i]);
+    }
+    for (std::size_t i = 0; i < from.repaired.size(); i++) {
+        add("sent again to the primary",
+            session::name_of(static_cast<session::repair_reason>(i)),
+            from.repaired[i]);
+    }
+    add("fixed route", {}, from.fixed);
+    add("waited for a fresh standby", {}, from.waited);
+    add("answered without a server", {}, from.answered);
+}
+
+}  // namespace
+
 void fill_topology(const topology::cluster_watch& from, admin::snapshot& into) {
     const steady_time now = net::loop::now();
     for (const topology::cluster_report& cluster : from.clusters()) {
@@ -337,6 +377,7 @@ void fill_topology(const topology::cluster_watch& from, admin::snapshot& into) {
 }
 
 void fill_worker(const worker& from, admin::snapshot& into) {
+    add_routing(from.routing(), into.routing);
     const net::engine& engine = from.loop().streams();
     const net::engine_counts counts = engine.counts();
     const worker::activity& done = from.done();

@@ -207,11 +207,13 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
       ),
       signals_(std::make_unique<signals>(loop_.context())),
       overall_(net::loop::now()),
+      names_([this](std::uint32_t database, router::catalogue_ptr catalogue) {
+          shared_.judge.use_catalogue(database, std::move(catalogue));
+      }),
       clusters_([this](topology::cluster_number cluster, const router::cluster_view_ptr& view) {
-          for (auto& w : workers_) {
-              w->post([&w = *w, cluster, view] { w.take_view(cluster, view); });
-          }
+          take_view(cluster, view);
       }) {
+    limit_statements();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
@@ -245,9 +247,75 @@ result<void> supervisor::watch_clusters() {
         [&](pool::pool_core& core, pool::actions& out) {
             core.set_clusters(std::move(*numbers));
             core.configure(runtime_->configuration, out);
+            follow_primaries(core, out);
         }
     );
     return {};
+}
+
+/// A new view of a cluster. On the thread of the server that has answered; one call at a time.
+void supervisor::take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view) {
+    for (auto& w : workers_) {
+        w->post([&w = *w, cluster, view] { w.take_view(cluster, view); });
+    }
+    std::vector<std::uint32_t> moved_databases;
+    // What the pools decide by it comes to the workers behind it.
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            const router::cluster_view_ptr before = std::exchange(shared_.views[cluster], view);
+            if (view == nullptr) {
+                shared_.views.erase(cluster);
+            }
+            const bool moved = before == nullptr || view == nullptr || before->term != view->term;
+            for (const auto& [name, db] : core.databases()) {
+                if (db->cluster != cluster || view == nullptr) {
+                    continue;
+                }
+                if (moved) {
+                    moved_databases.push_back(db->number);
+                    core.primary_changed(*db, view->primary.has_value(), net::loop::now(), out);
+                }
+                for (std::size_t i = 0; before != nullptr && i < before->hosts.size(); i++) {
+                    const router::host_view& then = before->hosts[i];
+                    const router::host_view& now = view->hosts[i];
+                    if (then.incarnation != now.incarnation || then.role != now.role) {
+                        core.forsake_host(*db, router::key_of(now.name, now.port), out);
+                    }
+                }
+            }
+        }
+    );
+    for (const std::uint32_t database : moved_databases) {
+        names_.refresh(database);
+    }
+}
+
+/// Databases that have come to a cluster are told what is known of it.
+void supervisor::follow_primaries(pool::pool_core& core, pool::actions& out) {
+    for (const auto& [name, db] : core.databases()) {
+        if (db->cluster == 0) {
+            db->no_primary = false;
+            continue;
+        }
+        const auto known = shared_.views.find(db->cluster);
+        const bool primary = known != shared_.views.end() && known->second->primary.has_value();
+        if (primary == db->no_primary) {
+            core.primary_changed(*db, primary, net::loop::now(), out);
+        }
+        db->names_wanted = false;  // its servers may be others
+    }
+}
+
+void supervisor::keep_names(
+    std::uint32_t database,
+    const std::string& name,
+    topology::cluster_number cluster,
+    const std::string& dbname
+) {
+    names_.want(database, name, [this, cluster, dbname] {
+        return clusters_.access_to(cluster, dbname);
+    });
 }
 
 // Listening.
@@ -423,6 +491,7 @@ void supervisor::run() {
         runtime_->configuration->databases.size() == 1 ? "" : "s"
     );
     loop_.run();
+    names_.stop();
     clusters_.stop();
     for (auto& w : workers_) {
         w->join();
@@ -673,14 +742,22 @@ admin::operation_result supervisor::reload() {
     return {};
 }
 
+void supervisor::limit_statements() {
+    shared_.statements.set_limit(
+        static_cast<std::size_t>(runtime_->configuration->global.max_prepared_memory)
+    );
+}
+
 void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers clusters) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
+    limit_statements();
     shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
             core.set_clusters(std::move(clusters));
             core.configure(runtime_->configuration, out);
+            follow_primaries(core, out);
             reconnect_changed_tls(*before, *runtime_, core, out);
         }
     );
@@ -838,7 +915,8 @@ void supervisor::gather(admin::show_kind what, gathered done) {
         const bool sockets =
             what == admin::show_kind::clients || what == admin::show_kind::servers ||
             what == admin::show_kind::sockets || what == admin::show_kind::active_sockets;
-        const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state;
+        const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state ||
+                             what == admin::show_kind::routing;
         if (!sockets && !workers) {
             return done(std::move(data));
         }

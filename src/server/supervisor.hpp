@@ -17,6 +17,7 @@
 #include "server/process.hpp"
 #include "server/worker.hpp"
 #include "session/runtime.hpp"
+#include "topology/catalogue_keeper.hpp"
 #include "topology/cluster_watch.hpp"
 
 #include <functional>
@@ -69,6 +70,17 @@ public:
         clusters_.sample(cluster, patience);
     }
 
+    /// From now on the names in a database are known as well as they can be. `dbname`: as its
+    /// servers know it.
+    void keep_names(
+        std::uint32_t database,
+        const std::string& name,
+        topology::cluster_number cluster,
+        const std::string& dbname
+    );
+
+    void refresh_names(std::uint32_t database) { names_.refresh(database); }
+
     /// Gathers what a SHOW needs from all threads. `done` is called on one of them.
     using gathered = std::function<void(std::shared_ptr<admin::snapshot>)>;
     void gather(admin::show_kind what, gathered done);
@@ -118,6 +130,9 @@ private:
     );
     result<topology::cluster_numbers> watch(const session::runtime& settings);
     void use(session::runtime_ptr settings, topology::cluster_numbers clusters);
+    void take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view);
+    void follow_primaries(pool::pool_core& core, pool::actions& out);
+    void limit_statements();
     void stop_listening();
     void stop();
     void stop_worker_by_worker(int round);
@@ -138,6 +153,7 @@ private:
     std::map<std::string, admin::stats_window> windows_;  // by database
     admin::stats_window overall_;
     steady_time stats_due_{};
+    topology::catalogue_keeper names_;
     topology::cluster_watch clusters_;  // its threads speak to the workers, so it goes first
 };
 

@@ -58,7 +58,7 @@ public:
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);
 
-    /// Takes over what is known of a cluster's servers now; null: it is watched no more.
+    /// What is known now of the servers of a cluster; nullptr: nothing.
     void take_view(std::uint32_t cluster, router::cluster_view_ptr view);
 
     /// Ends all clients and servers.
@@ -130,6 +130,19 @@ public:
     void send_cancel(pool::server_connection& server) override;
 
     // session::session_host
+    router::judge& judge() noexcept override { return shared_.judge; }
+
+    session::routing_counts& routing() noexcept override { return routing_; }
+
+    const session::routing_counts& routing() const noexcept { return routing_; }
+
+    const router::cluster_view_ptr& view_of(const pool::database_entry& db) const noexcept override;
+    void request_sample(const pool::database_entry& db) override;
+    void want_names(pool::database_entry& db) override;
+    void miss_name(const pool::database_entry& db) override;
+    void await_view(session::view_waiter& who) override;
+
+    // session::session_host
     pool::statement_store& statements() noexcept override { return shared_.statements; }
 
     session::outbox& sending() noexcept override { return sending_; }
@@ -139,9 +152,6 @@ public:
     session::auth_cache& looked_up_users() noexcept override { return shared_.looked_up; }
 
     const session::runtime_ptr& current_runtime() const noexcept override { return runtime_; }
-
-    const router::cluster_view_ptr& view_of(std::uint32_t cluster) const noexcept override;
-    void sample(std::uint32_t cluster) override;
 
     bool shutting_down() const noexcept override { return shared_.shutting_down; }
 
@@ -197,7 +207,13 @@ private:
     std::list<cancel_under_way> cancels_;
 
     session::outbox sending_;
-    std::vector<router::cluster_view_ptr> views_;  // by the number of their cluster
+
+    session::routing_counts routing_;
+    std::vector<router::cluster_view_ptr> views_;  // by the number of the cluster
+    using view_waiters =
+        boost::intrusive::list<session::view_waiter, boost::intrusive::constant_time_size<false>>;
+    view_waiters waiting_for_views_;
+    steady_time names_missed_at_{};
 
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;

@@ -6,6 +6,7 @@
 #include "pool/pool_directory.hpp"
 #include "session/auth_cache.hpp"
 #include "session/followed_settings.hpp"
+#include "session/routing_state.hpp"
 
 #include <fmt/format.h>
 
@@ -156,6 +157,12 @@ void client::on_received(std::string_view bytes) {
         case state::idle:
         case state::active:
             stats().received.add(bytes.size());
+            if (routing_ && routing_->one_segment) {
+                return keep(bytes);  // where that goes is decided when the segment is over
+            }
+            if (guard_ != nullptr && guard_->dropping()) {
+                return keep(bytes);  // behind what is to be sent again
+            }
             if (pending_.empty()) {
                 return relay(bytes);
             }
@@ -341,6 +348,7 @@ void client::enter_pool() {
         return refuse(*refusal, named ? std::string_view(identity_->database) : std::string_view());
     }
     stats().client_login_count.add(1);
+    enter_routing();
     if (greeting) {
         return greet(*greeting);
     }
@@ -360,6 +368,7 @@ void client::greet(const pool::welcome& greeting) {
         protocol::put_parameter_status(out, host_.parameters().name_of(index), value);
     }
     parameters_ = host_.parameters().intern(std::move(values), login_->extras());
+    take_routing_options();
     identity_->defaults = parameters_;
     parameters_reported_ = parameters_ == greeting.parameters;
     cancel_key_ = host_.new_cancel_key(*this);
@@ -427,12 +436,25 @@ void client::send_console(std::string_view bytes) {
 // Requests.
 
 void client::relay(std::string_view bytes) {
+    if (routing_ == nullptr) {
+        return relay_requests(bytes);
+    }
+    if (server_ == nullptr && scanner_.at_boundary()) {
+        return route(bytes);
+    }
+    routing_->harmless = false;
+    relay_requests(bytes);
+}
+
+/// Requests, to the server that is leased, or to one of the pool that is wanted.
+void client::relay_requests(std::string_view bytes) {
     if (server_ == nullptr && scanner_.at_boundary()) {
         look_at_mode();
     }
     if (session_.collecting()) {
         note_rest(bytes);
     }
+    guard_from_ = guard_ != nullptr && guard_->watching() ? 0 : nowhere;
     scanner_.feed(bytes);
     std::size_t run = 0;  // where the bytes begin that are to be forwarded next
     for (;;) {
@@ -460,6 +482,9 @@ void client::relay(std::string_view bytes) {
         return;
     }
     forward(bytes.substr(run, scanner_.position() - run));
+    if (guard_from_ != nowhere) {
+        guard_chunk(bytes.substr(0, scanner_.position()));
+    }
     if (server_->requests().releasable() && is_done(transaction_status::idle)) {
         give_back();  // a Flush, say, to which nothing is answered
     }
@@ -491,6 +516,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
     if (shares_statements_ && concerns_statements(*what)) {
         return share(*what, bytes, run);
     }
+    if (shares_statements_) {
+        note_unnamed(*what, scanner_.body());
+    }
     note(*what, bytes);
     if (*what == request::parse) {
         stats().client_parse_count.add(1);
@@ -502,7 +530,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
         forward(scanner_.raw());
         run = scanner_.position();
     }
+    guard_raw();
     if (*what == request::flush) {
+        give_up_guard();  // the client waits for what is held
         server_->answer_locals();
     }
     return true;
@@ -528,6 +558,13 @@ bool client::note_begins() {
     if (first) {
         server_->work().begin(requests.status());
     }
+    if (shares_statements_) {
+        if (first) {
+            segment_begins();
+        } else if (guard_from_ != nowhere && requests.ready_owed() != 0) {
+            give_up_guard();  // a second segment: its answers would come too early
+        }
+    }
     return first;
 }
 
@@ -545,33 +582,69 @@ std::string_view client::body_at_hand(std::string_view bytes) const noexcept {
 /// when the settings change.
 void client::look_at_mode() noexcept {
     const config::pool_mode mode = wanted->terms.mode.load(std::memory_order_relaxed);
-    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
-    shares_statements_ = (mode != config::pool_mode::session && limit > 0) || statements() != 0;
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    const bool shares = mode != config::pool_mode::session && global.max_prepared_statements > 0;
+    keeps_unnamed_ = shares && global.cache_unnamed_statements;
+    shares_statements_ = shares || (statements_ && statements_->has_any());
     scanner_.set_whole(shares_statements_ ? statement_types : no_types);
 }
 
 /// REQUIRES: the message's event is that of statement_types.
-bool client::concerns_statements(request what) const noexcept {
-    return what == request::execute ? statements_ && statements_->concerns_execute()
-                                    : extended_query::concerns(what, scanner_.body());
+bool client::concerns_statements(request what) noexcept {
+    const std::string_view body = scanner_.body();
+    if (statements_ && statements_->concerns_too(what, body)) {
+        return true;
+    }
+    if (what == request::execute) {
+        return false;
+    }
+    if (!unnamed_is_own_ && extended_query::concerns_unnamed(what, body)) {
+        return true;
+    }
+    return extended_query::concerns(what, body) ||
+           (keeps_unnamed_ && extended_query::recurs(
+                                  what,
+                                  body,
+                                  scanner_.body_length(),
+                                  server_->requests(),
+                                  host_.statements().recurring()
+                              ));
+}
+
+/// A request that the server gets as it is: what replaces its unnamed statement leaves none of
+/// another client's.
+void client::note_unnamed(request what, std::string_view body) noexcept {
+    unnamed_is_own_ = unnamed_is_own_ || what == request::query ||
+                      (what == request::parse && body.starts_with('\0'));
+}
+
+extended_query::server client::target() {
+    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
+    return {
+        server_->requests(),
+        server_->statements(),
+        static_cast<std::size_t>(std::max(limit, 0)),
+        routing_ ? &routing_->home : wanted,
+        parameters_,
+        host_.statements(),
+        keeps_unnamed_,
+        unnamed_is_own_};
 }
 
 extended_query::step client::step_of(request what, std::string& out, std::string_view& bound_text) {
     if (!statements_) {
         statements_ = std::make_unique<extended_query>();
+        statements_->begin_undo();
     }
-    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
-    extended_query::server to{
-        server_->requests(),
-        server_->statements(),
-        static_cast<std::size_t>(std::max(limit, 0)),
-        wanted,
-        parameters_,
-        host_.statements()};
+    extended_query::server to = target();
     const auto step =
         statements_->on_message(what, scanner_.body(), scanner_.body_length(), to, out);
     stats().server_parse_count.add(to.parses);
     bound_text = to.bound;
+    if (step <= extended_query::step::replaced && !to.unnamed) {
+        note_unnamed(what, scanner_.body());
+    }
+    guard_wanted_ = guard_wanted_ || to.uses_shared;
     if (!to.pin.empty() && !pinned_) {
         pinned_ = true;
         log::warning(
@@ -589,13 +662,14 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     std::string& out = host_.sending().rewritten;
     out.clear();
     const bool first = note_begins();
-    const std::uint64_t number = server_->requests().next_number();
+    const std::uint64_t next_number = server_->requests().next_number();
     std::string_view bound_text;
     step next = step_of(what, out, bound_text);
     if (next == step::hold && server_->requests().local_next()) {
         // What we owe ourselves must not be waited for.
         forward(bytes.substr(run, begin - run));
         run = begin;
+        give_up_guard();
         server_->answer_locals();
         next = step_of(what, out, bound_text);
     }
@@ -648,12 +722,15 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
         stats().bind_count.add(1);
     }
     const std::string_view body = body_at_hand(bytes);
-    if (what == request::bind) {
+    if (what == request::bind && !bound_text.empty()) {
         server_->work().bound(bound_text);
     } else {
         server_->work().sent(what, body, body.size() == scanner_.body_length());
     }
-    watch_session(what, bytes, body, number);
+    guard_raw();
+    // What was put ahead of it has numbers, too: its own is the last one, if it has one.
+    const std::uint64_t sent = server_->requests().next_number();
+    watch_session(what, bytes, body, sent == next_number ? sent : sent - 1);
     if (first) {
         request_begins();
     }
@@ -662,6 +739,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
 
 /// The message whose beginning was read waits, with all that follows it, until replies have come.
 bool client::hold(std::string_view bytes, std::size_t& run) {
+    give_up_guard();
     std::string rest;
     if (!scanner_.raw_in_chunk()) {
         rest = scanner_.raw();
@@ -669,7 +747,7 @@ bool client::hold(std::string_view bytes, std::size_t& run) {
     rest += bytes.substr(
         scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : scanner_.position()
     );
-    pending_.insert(0, rest);
+    put_back(rest);
     scanner_.reset();
     run = bytes.size();
     server_->look_for_rows();
@@ -680,6 +758,12 @@ bool client::hold(std::string_view bytes, std::size_t& run) {
 void client::on_statement(const pool::statement_effect& effect, std::uint64_t rows) {
     if (statements_) {
         statements_->on_effect(effect, rows);
+    }
+}
+
+void client::on_statement_failed(const pool::statement_effect& effect) {
+    if (statements_) {
+        statements_->on_failure(effect);
     }
 }
 
@@ -697,6 +781,105 @@ void client::on_progress() {
     if (state_ == state::active && !pending_.empty()) {
         send_pending();
     }
+}
+
+// Requests that may be sent again, because they depend on statements that the server is believed to
+// have.
+
+/// With the message whose event this is. Nothing else is under way.
+void client::segment_begins() noexcept {
+    guard_wanted_ = false;
+    const bool may = server_->requests().status() == transaction_status::idle && !sent_again_ &&
+                     (routing_ == nullptr || routing_->guard.off());
+    const std::size_t begin =
+        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : 0;
+    guard_from_ = may ? begin : nowhere;
+}
+
+void client::begin_guard() {
+    if (guard_ == nullptr) {
+        guard_ = std::make_unique<reply_guard>();
+    }
+    if (!guard_->watching()) {
+        guard_->begin();
+        if (statements_) {
+            statements_->begin_undo();
+        }
+    }
+}
+
+/// A message of the segment that began in an earlier chunk.
+void client::guard_raw() {
+    if (guard_from_ == nowhere || scanner_.raw_in_chunk()) {
+        return;
+    }
+    begin_guard();
+    guard_from_ = scanner_.position();
+    if (!guard_->keep(scanner_.raw())) {
+        give_up_guard();
+    }
+}
+
+/// What of a segment is in the chunk is kept, if something depends on it, or may when more comes.
+void client::guard_chunk(std::string_view bytes) {
+    const std::size_t from = std::exchange(guard_from_, nowhere);
+    const bool begun = guard_ != nullptr && guard_->watching();
+    const bool unfinished = statements_ && server_->requests().needs_sync();
+    if (!begun && !guard_wanted_ && !unfinished) {
+        return;
+    }
+    begin_guard();
+    if (!guard_->keep(bytes.substr(from))) {
+        give_up_guard();
+    }
+}
+
+/// What comes from now on is the client's.
+void client::give_up_guard() {
+    guard_from_ = nowhere;
+    if (guard_ != nullptr && !guard_->off()) {
+        give(guard_->end());
+    }
+}
+
+/// False if the replies are not for the client, or not yet.
+bool client::passes_guard(std::string_view bytes) {
+    switch (guard_->feed(bytes)) {
+        case reply_guard::verdict::pass:
+            return true;
+        case reply_guard::verdict::hold:
+            return false;
+        case reply_guard::verdict::release:
+            give(guard_->end());
+            return true;
+        case reply_guard::verdict::refused:
+            if (can_send_again()) {
+                guard_->drop();
+            } else {
+                give(guard_->end());
+            }
+            return false;
+    }
+    return true;
+}
+
+/// The segment is sent whole, nothing of the next one has come, and its error is one of those that
+/// can be repaired.
+bool client::can_send_again() const noexcept {
+    const protocol::pipeline& requests = server_->requests();
+    return state_ == state::active && statements_ && scanner_.at_boundary() && pending_.empty() &&
+           !requests.needs_sync() && requests.ready_owed() <= 1 &&
+           statements_->can_repair(guard_->why(), server_->statements());
+}
+
+/// All replies to the segment have come, and the client knows of none.
+void client::send_again() {
+    std::string told;
+    pending_.insert(0, guard_->again(told));
+    give(told);
+    statements_->undo(target());
+    sent_again_ = true;
+    send_pending();
 }
 
 /// Takes a server for the request whose header was read. False if there is none yet: then the rest
@@ -719,10 +902,24 @@ bool client::need_server(std::string_view bytes, std::size_t& run) {
         return true;
     }
     if (state_ != state::ended) {
-        pending_.insert(0, first);
+        put_back(first);
         scanner_.reset();
     }
     return false;
+}
+
+/// Requests that could not be sent on yet.
+void client::put_back(std::string_view bytes) {
+    pending_.insert(0, bytes);
+    if (routing_ && routing_->one_segment) {
+        routing_->left = bytes.size();
+    }
+}
+
+void client::leave_queue() noexcept {
+    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+        core.leave(*this);
+    });
 }
 
 void client::keep(std::string_view bytes) {
@@ -740,6 +937,10 @@ void client::send_pending() {
     }
     std::string whole;
     whole.swap(pending_);
+    if (routing_ && routing_->one_segment) {
+        pending_.assign(whole, routing_->left);
+        whole.resize(std::exchange(routing_->left, 0));
+    }
     if (stream_->paused()) {
         stream_->resume();
     }
@@ -756,7 +957,17 @@ bool client::acquire() {
     pool::server_entry* found = nullptr;
     std::string failure;
     std::string sqlstate;
+    const int patience = host_.current_runtime()->configuration->global.failover_wait_clients;
+    bool too_many = false;
     host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions& out) {
+        if (routing_ && core.failing(*wanted, now)) {
+            prefer_home();
+        }
+        too_many = patience > 0 && wanted->database.no_primary && wanted->host.empty() &&
+                   wanted->counts.waiting >= patience;
+        if (too_many) {
+            return;
+        }
         if (core.failing(*wanted, now)) {
             failure = wanted->failure;
             sqlstate = wanted->failure_sqlstate;
@@ -764,6 +975,10 @@ bool client::acquire() {
         }
         found = core.acquire(*this, now, out);
     });
+    if (too_many) {
+        refuse(errc::too_many_without_primary);
+        return false;
+    }
     if (!failure.empty()) {
         refuse(
             sqlstate.empty() ? text_of(errc::server_login_failing).sqlstate : sqlstate,
@@ -815,34 +1030,46 @@ void client::on_granted(pool::server_connection& server) {
 }
 
 void client::on_refused(std::string_view sqlstate, std::string_view message) {
+    if (routing_ && prefer_home()) {
+        state_ = state::idle;
+        return send_pending();
+    }
     refuse(sqlstate, message);
 }
 
 /// True if requests can be sent now, false if the server's parameters must be set first.
 bool client::begin_lease(pool::server_connection& server) {
+    if (routing_ && is_too_young(server)) {
+        await_older_server(server);
+        return false;
+    }
     state_ = state::active;
     server_ = &server;
     mode_ = wanted->terms.mode.load(std::memory_order_relaxed);
     const bool reset = mode_ == config::pool_mode::session ||
                        wanted->terms.reset_always.load(std::memory_order_relaxed);
     cancel_due_ = false;
+    unnamed_is_own_ = false;
     server.lease_to(*this, reset ? pool::reset_policy::reset : pool::reset_policy::keep);
     request_at_ = net::loop::now();
-    transaction_at_ = request_at_;
-    in_transaction_ = false;
+    if (!begun_here()) {
+        transaction_at_ = request_at_;
+        in_transaction_ = false;
+    }
     stats().server_assignment_count.add(1);
     stats().wait_time.add(request_at_ - waiting_since);
     watch();
-    if (server.parameters() == parameters_) {
-        return true;
+    if (server.parameters() != parameters_) {
+        const bool sure =
+            parameters_reported_ &&
+            !pool::parameter_store::must_be_confirmed(*server.parameters(), *parameters_);
+        if (server.set_parameters(parameters_, sure) && !sure) {
+            state_ = state::preparing;
+            return false;
+        }
     }
-    const bool sure = parameters_reported_ &&
-                      !pool::parameter_store::must_be_confirmed(*server.parameters(), *parameters_);
-    if (!server.set_parameters(parameters_, sure) || sure) {
-        return true;
-    }
-    state_ = state::preparing;
-    return false;
+    begin_transaction();
+    return true;
 }
 
 void client::on_parameters_set(std::optional<std::string> error) {
@@ -856,6 +1083,7 @@ void client::on_parameters_set(std::optional<std::string> error) {
     parameters_reported_ = true;
     if (state_ == state::preparing) {
         state_ = state::active;
+        begin_transaction();
         send_pending();
     }
 }
@@ -1000,14 +1228,33 @@ void client::take_committed() {
 // Replies.
 
 void client::on_replies(std::string_view bytes) {
+    if (routing_ && !routing_->guard.off()) {
+        return on_guarded(bytes);
+    }
+    if (guard_ == nullptr || guard_->off() || passes_guard(bytes)) {
+        give(bytes);
+    }
+}
+
+void client::give(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
     stream_->send(bytes);
     stats().sent.add(bytes.size());
-    if (stream_->queued() > net::high_watermark) {
+    if (server_ != nullptr && stream_->queued() > net::high_watermark) {
         server_->pause_replies();
     }
 }
 
 void client::on_settled(transaction_status status) {
+    if (routing_ && routing_->guard.dropping()) {
+        return ask_primary(status);
+    }
+    if (guard_ != nullptr && guard_->dropping()) {
+        return send_again();
+    }
+    sent_again_ = false;
     const steady_time now = net::loop::now();
     stats().query_count.add(1);
     stats().query_time.add(now - request_at_);
@@ -1018,6 +1265,9 @@ void client::on_settled(transaction_status status) {
         stats().xact_time.add(now - transaction_at_);
     } else if (mode_ == config::pool_mode::statement) {
         return refuse(errc::transaction_in_statement_mode);
+    }
+    if (routing_) {
+        note_use();
     }
     if (is_done(status)) {
         give_back();
@@ -1037,6 +1287,10 @@ void client::give_back() {
     pool::server_connection* server = std::exchange(server_, nullptr);
     state_ = state::idle;
     session_.lease_over();
+    if (routing_) {
+        routing_->forget_lease();
+    }
+    give_up_guard();
     if (stream_->paused()) {
         stream_->resume();
     }
@@ -1062,6 +1316,13 @@ void client::on_server_drained() {
 void client::on_server_lost(errc code, bool told) {
     server_ = nullptr;
     session_.lease_over();
+    if (routing_ && lost_unseen()) {
+        return;
+    }
+    if (guard_ != nullptr && guard_->dropping()) {
+        return refuse(code);  // what the server said last was not for the client
+    }
+    give_up_guard();
     if (told) {
         return end(text_of(code).message);  // the server's own words are the best
     }
@@ -1073,7 +1334,7 @@ void client::cancel_running(std::function<void()> done) {
         return server_->cancel(std::move(done));
     }
     const bool simple = pending_.size() >= protocol::header_size && pending_[0] == 'Q';
-    if (state_ == state::waiting && simple) {
+    if (state_ == state::waiting && simple && !begun_here()) {
         cancel_waiting();
     }
     done();
@@ -1094,9 +1355,7 @@ void client::cancel_waiting() {
         return;
     }
     cancel_due_ = false;
-    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-        core.leave(*this);
-    });
+    leave_queue();
     pending_.erase(0, whole);
     std::string out;
     protocol::put_error(out, protocol::severity::error, errc::canceled_while_waiting);
@@ -1130,10 +1389,22 @@ steady_time client::next_timeout() const noexcept {
             until(global.cancel_wait_timeout, connected_at_);
             break;
         case state::waiting:
-            until(wanted->terms.query_wait_timeout, waiting_since);
+            if (waits_for_view()) {
+                return routing_->deadline;
+            }
+            if (without_primary() && global.failover_wait_timeout.count() > 0) {
+                until(global.failover_wait_timeout, waiting_since);
+            } else {
+                until(wanted->terms.query_wait_timeout, waiting_since);
+            }
             break;
         case state::idle:
-            until(wanted->terms.client_idle_timeout, request_at_);
+            if (in_transaction_) {  // whose BEGIN was answered here
+                until(wanted->terms.idle_transaction_timeout, request_at_);
+                until(wanted->terms.transaction_timeout, transaction_at_);
+            } else {
+                until(wanted->terms.client_idle_timeout, request_at_);
+            }
             break;
         case state::preparing:
         case state::active:
@@ -1174,9 +1445,15 @@ void client::on_deadline(steady_time now) {
         case state::canceling:
             return end("cancel_wait_timeout");
         case state::waiting:
-            return refuse(errc::query_wait_timeout);
+            if (waits_for_view()) {
+                return on_no_view();
+            }
+            return refuse(without_primary() ? errc::no_primary : errc::query_wait_timeout);
         case state::idle:
-            return refuse(errc::client_idle_timeout);
+            if (!in_transaction_) {
+                return refuse(errc::client_idle_timeout);
+            }
+            break;
         case state::preparing:
         case state::active:
             break;
@@ -1185,7 +1462,7 @@ void client::on_deadline(steady_time now) {
             return;
     }
     const microseconds transaction = wanted->terms.transaction_timeout;
-    if (server_->requests().settled()) {
+    if (server_ == nullptr || server_->requests().settled()) {
         const bool whole = transaction.count() > 0 && now - transaction_at_ >= transaction;
         return refuse(whole ? errc::transaction_timeout : errc::idle_transaction_timeout);
     }
@@ -1237,6 +1514,9 @@ void client::leave_pool() noexcept {
     if (counted_) {
         host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
             core.leave(*this);
+            if (routing_) {
+                routing_->keep_to(nullptr);
+            }
             core.dismiss_client(*identity_->entry, *identity_->account);
         });
     }
@@ -1268,6 +1548,9 @@ void client::end(std::string_view why) {
     }
     stream_.reset();
     if (server_ != nullptr) {
+        if (routing_) {
+            note_use();
+        }
         if (session_.active() || session_.collecting()) {
             server_->soil();  // nobody will follow what is confirmed or committed now
         }

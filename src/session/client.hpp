@@ -26,6 +26,8 @@
 #include "session/auth_lookup.hpp"
 #include "session/client_login.hpp"
 #include "session/extended_query.hpp"
+#include "session/repair.hpp"
+#include "session/routed_session.hpp"
 #include "session/session_host.hpp"
 #include "session/session_watch.hpp"
 
@@ -38,6 +40,8 @@
 #include <string_view>
 
 namespace pgweir::session {
+
+struct routing_state;
 
 class client final : public pool::waiter, net::stream_handler, net::deadline, pool::lease_holder {
 public:
@@ -75,6 +79,9 @@ public:
     /// The cancel request that this connection brought has been carried out.
     void cancel_done() { end("cancel request carried out"); }
 
+    /// There is news of the cluster that it waits for.
+    void on_view();
+
     /// The pool it belongs to; nullptr until it is logged in, and for the console.
     pool::pool* pool_of() const noexcept { return wanted; }
 
@@ -102,8 +109,6 @@ public:
     /// How many names it has for prepared statements.
     std::size_t statements() const noexcept { return statements_ ? statements_->size() : 0; }
 
-    std::optional<config::routing> listener_route() const noexcept { return listener_route_; }
-
     steady_time connected_at() const noexcept { return connected_at_; }
 
     steady_time request_at() const noexcept { return request_at_; }
@@ -117,6 +122,8 @@ public:
 
 private:
     struct identity;
+
+    static constexpr std::size_t nowhere = std::string::npos;
 
     // From the client's connection.
     void on_received(std::string_view bytes) override;
@@ -135,6 +142,7 @@ private:
     void on_ready(protocol::transaction_status status, bool failed) override;
     void on_parameters_set(std::optional<std::string> error) override;
     void on_statement(const pool::statement_effect& effect, std::uint64_t rows) override;
+    void on_statement_failed(const pool::statement_effect& effect) override;
     void on_statements_forgotten() override;
     std::string_view name_of(std::uint64_t statement_number) const noexcept override;
     void on_progress() override;
@@ -160,25 +168,68 @@ private:
 
     // Requests.
     void relay(std::string_view bytes);
+    void relay_requests(std::string_view bytes);
     bool on_request(std::string_view bytes, std::size_t& run);
     void note(protocol::request what, std::string_view bytes);
     bool note_begins();
     void look_at_mode() noexcept;
     bool share(protocol::request what, std::string_view bytes, std::size_t& run);
-    bool concerns_statements(protocol::request what) const noexcept;
+    bool concerns_statements(protocol::request what) noexcept;
+    void note_unnamed(protocol::request what, std::string_view body) noexcept;
+    extended_query::server target();
     extended_query::step step_of(
         protocol::request what, std::string& out, std::string_view& bound_text
     );
     bool hold(std::string_view bytes, std::size_t& run);
+
+    // Requests that may be sent again.
+    void segment_begins() noexcept;
+    void begin_guard();
+    void guard_raw();
+    void guard_chunk(std::string_view bytes);
+    void give_up_guard();
+    bool passes_guard(std::string_view bytes);
+    bool can_send_again() const noexcept;
+    void send_again();
+    void give(std::string_view replies);
     void join(std::string_view bytes);
     std::string_view body_at_hand(std::string_view bytes) const noexcept;
     bool need_server(std::string_view bytes, std::size_t& run);
+    void put_back(std::string_view bytes);
+    void leave_queue() noexcept;
     void keep(std::string_view bytes);
     bool acquire();
     bool begin_lease(pool::server_connection& server);
     void send_pending();
     void forward(std::string_view bytes);
     void request_begins();
+
+    // Where requests go: client_routing.cpp.
+    void enter_routing();
+    void take_routing_options();
+    routing_terms terms_of_routing() const;
+    router::read_marks marks_of_read() const;
+    void route(std::string_view bytes);
+    void answered_here(std::string_view out);
+    void go_home(std::string_view bytes);
+    bool go_read(std::string_view bytes, const routed_session::plan& to);
+    bool go_fixed(std::string_view bytes, const routed_session::plan& to);
+    void take_host(std::size_t host);
+    bool prefer_home() noexcept;
+    void await_view(std::string_view bytes, steady_time until);
+    bool waits_for_view() const noexcept;
+    bool without_primary() const noexcept;
+    void on_no_view();
+    bool is_too_young(const pool::server_connection& server) const;
+    void await_older_server(pool::server_connection& server);
+    bool begun_here() const noexcept;
+    void begin_transaction();
+    void note_use();
+    void on_guarded(std::string_view bytes);
+    void take_back(std::string_view sqlstate);
+    void ask_primary(protocol::transaction_status status);
+    bool lost_unseen();
+    void route_again();
 
     // What the client's SQL does to the session.
     void follow(const session_watch::finding& found, std::optional<std::uint64_t> number);
@@ -215,7 +266,11 @@ private:
     bool in_transaction_ = false;
     bool cancel_due_ = false;  // of the query that waits, when it has come to its end
     bool shares_statements_ = false;
-    bool pinned_ = false;  // to its server, which has names that are only its own
+    bool keeps_unnamed_ = false;   // unnamed statements may be shared, too
+    bool unnamed_is_own_ = false;  // the server's unnamed statement cannot be another client's
+    bool pinned_ = false;          // to its server, which has names that are only its own
+    bool guard_wanted_ = false;    // what is sent depends on what the server is believed to have
+    bool sent_again_ = false;      // the segment under way
     net::address peer_;
     net::stream_ptr stream_;
     const net::tls_session* tls_ = nullptr;  // the stream's, if it has TLS
@@ -234,6 +289,10 @@ private:
     std::unique_ptr<identity> identity_;
     std::unique_ptr<console_port> console_;
     std::unique_ptr<extended_query> statements_;  // once it has named one
+    std::unique_ptr<routing_state> routing_;      // if its database is routed
+    std::unique_ptr<reply_guard> guard_;          // once it has used one
+    std::size_t guard_from_ =
+        nowhere;  // of the chunk, where the segment begins that may be sent again
 };
 
 }  // namespace pgweir::session

@@ -88,7 +88,7 @@ extended_query::step extended_query::on_message(
         case request::describe:
             return describe(body, to, out);
         case request::close:
-            return close(body, to);
+            return close(body, to, out);
         case request::query:
             return query(body, body_length, to, out);
         case request::execute:
@@ -108,6 +108,7 @@ extended_query::found extended_query::look_up(std::string_view name, const serve
     const auto& queue = to.statements.queue();
     for (std::size_t i = queue.size(); i > to.statements.head(); i--) {
         const statement_effect& effect = queue[i - 1];
+        // A forget is a Query's, which takes an unnamed statement away, too.
         const bool this_name = effect.what == kind::prepare || effect.what == kind::close;
         if (effect.what != kind::forget &&
             !(this_name && effect.of_client() && effect.name == name)) {
@@ -119,13 +120,41 @@ extended_query::found extended_query::look_up(std::string_view name, const serve
         if (effect.what != kind::prepare) {
             return {};
         }
-        return {found::answer::known, effect.statement, effect.moved};
+        return {found::answer::known, effect.statement, effect.moved, effect.turn};
     }
-    const auto at = names_.find(name);
-    if (at == names_.end()) {
+    const named* at = record(name);
+    if (at == nullptr) {
         return {};
     }
-    return {found::answer::known, at->second.statement, at->second.moved};
+    return {found::answer::known, at->statement, at->moved, at->turn};
+}
+
+/// What the client has under this name, an empty one included; null if it has nothing.
+const extended_query::named* extended_query::record(std::string_view name) const noexcept {
+    if (name.empty()) {
+        return unnamed_.statement == nullptr ? nullptr : &unnamed_;
+    }
+    const auto at = names_.find(name);
+    return at == names_.end() ? nullptr : &at->second;
+}
+
+/// A name stands for this from now on; without a statement, for nothing.
+void extended_query::set(std::string_view name, named now) {
+    if (changes_.size() > in_flight_limit) {
+        undoing_ = false;
+        changes_.clear();
+    }
+    if (undoing_) {
+        const named* before = record(name);
+        changes_.push_back({std::string(name), before == nullptr ? named() : *before});
+    }
+    if (name.empty()) {
+        unnamed_ = std::move(now);
+    } else if (now.statement != nullptr) {
+        names_.insert_or_assign(std::string(name), std::move(now));
+    } else if (const auto at = names_.find(name); at != names_.end()) {
+        names_.erase(at);
+    }
 }
 
 // Parse.
@@ -133,51 +162,73 @@ extended_query::found extended_query::look_up(std::string_view name, const serve
 extended_query::step extended_query::parse(
     std::string_view body, std::size_t body_length, server& to, std::string& out
 ) {
+    const bool unnamed = body.starts_with('\0');
     if (body.size() != body_length) {
-        const bool unnamed = body.starts_with('\0');
-        return unnamed && body_length > text_limit ? step::as_is : step::whole;
+        const bool plain = unnamed && sql::leaves_session_alone(until_zero(body.substr(1)));
+        return unnamed && body_length > (plain ? unnamed_limit : text_limit)
+                   ? replace_unnamed(request::parse, to)
+                   : step::whole;
+    }
+    if (unnamed) {
+        by_execute_.reset();
     }
     forgotten_.clear();
     const auto message = protocol::read_parse(body);
     if (!message) {
         return step::as_is;  // the server says what is wrong with it
     }
-    if (!sql::leaves_session_alone(message->query)) {
-        if (const auto next = parse_sql(*message, to, out)) {
+    return unnamed ? parse_unnamed(body, *message, to, out) : parse_text(*message, to, out);
+}
+
+extended_query::step extended_query::parse_text(
+    const protocol::parse_message& message, server& to, std::string& out
+) {
+    if (!sql::leaves_session_alone(message.query)) {
+        if (const auto next = parse_sql(message, to, out)) {
             return *next;
         }
     }
-    const found known = look_up(message->statement, to);
-    if (known.what == found::answer::unsure) {
-        return step::hold;
-    }
-    const auto sharing = sharing_of(message->query, to);
-    if (!sharing) {
+    const found known = look_up(message.statement, to);
+    const auto sharing = sharing_of(message.query, to);
+    if (known.what == found::answer::unsure || !sharing) {
         return step::hold;
     }
     const statement_ptr s =
-        to.store.find_or_make(to.scope, message->definition, to.settings, *sharing);
+        make_statement(message.definition, *sharing, pool::statement_form::message, to);
     if (known.what == found::answer::known) {
-        return duplicate(message->statement, s, to, out);
+        return duplicate(message, s == nullptr ? known.statement : s, to, out);
     }
-    const std::string name(significant_part(message->statement));
+    return s == nullptr ? unshared(message, to, out) : prepare(message.statement, s, to, out);
+}
+
+/// The client's Parse of a name that it does not have, or of its unnamed statement.
+extended_query::step extended_query::prepare(
+    std::string_view name, const statement_ptr& s, server& to, std::string& out
+) {
+    statement_effect effect{kind::prepare, scope::client, s, std::string(significant_part(name))};
+    effect.turn = to.store.next_turn();
+    effect.unnamed = to.unnamed;
     switch (to.statements.standing_of(*s, to.requests.segment())) {
         case standing::unsure:
             return step::hold;
         case standing::prepared:
-            to.statements.use(*s, to.requests.segment());
+            use(s, to);
             if (transaction_is_sound(to.requests)) {
-                note(to, request::parse, origin::local, {kind::prepare, scope::client, s, name});
+                note(to, request::parse, origin::local, std::move(effect));
                 return step::replaced;
             }
             inject_close(s, to, out);  // so that the server says what it says to a Parse now
+            break;
+        case standing::outdated:
+            inject_close(s, to, out);
             break;
         case standing::missing:
             make_room(s, to, out);
             break;
     }
     protocol::put_parse(out, s->name(), s->definition());
-    note(to, request::parse, origin::client, {kind::prepare, scope::both, s, name});
+    effect.where = scope::both;
+    note(to, request::parse, origin::client, std::move(effect));
     to.parses++;
     return step::replaced;
 }
@@ -186,22 +237,49 @@ extended_query::step extended_query::parse(
 /// the text is prepared twice under the name that it has at the server, which fails with the right
 /// error in the right order.
 extended_query::step extended_query::duplicate(
-    std::string_view name, const statement_ptr& s, server& to, std::string& out
+    const protocol::parse_message& message, const statement_ptr& s, server& to, std::string& out
 ) {
-    switch (to.statements.standing_of(*s, to.requests.segment())) {
-        case standing::unsure:
-            return step::hold;
-        case standing::missing:
-            make_room(s, to, out);
-            inject_parse(s, to, out);
-            break;
-        case standing::prepared:
-            break;
+    if (provide(s, to, out) == provided::unsure) {
+        return step::hold;
     }
-    protocol::put_parse(out, s->name(), s->definition());
+    protocol::put_parse(out, s->name(), message.definition);
     note(
-        to, request::parse, origin::client, {kind::duplicate, scope::client, s, std::string(name)}
+        to,
+        request::parse,
+        origin::client,
+        {kind::duplicate, scope::client, s, std::string(message.statement)}
     );
+    to.parses++;
+    return step::replaced;
+}
+
+/// For a name more. Null if there is no room: then the server has it under the client's own name,
+/// and the client keeps the server.
+statement_ptr extended_query::make_statement(
+    std::string_view definition,
+    pool::statement_store::sharing how,
+    pool::statement_form form,
+    server& to
+) {
+    statement_ptr made;
+    if (names_.size() < names_limit) {
+        made = to.store.find_or_make(to.scope, definition, to.settings, how, form);
+    }
+    if (made == nullptr) {
+        pinned_ = true;
+        to.pin = "there is no room for more prepared statements to share";
+    }
+    return made;
+}
+
+extended_query::step extended_query::unshared(
+    const protocol::parse_message& message, server& to, std::string& out
+) {
+    if (!message.statement.starts_with(pool::statement_prefix)) {
+        return step::as_is;
+    }
+    protocol::put_parse(out, never_ours(message.statement), message.definition);
+    to.requests.sent(request::parse);
     to.parses++;
     return step::replaced;
 }
@@ -212,8 +290,8 @@ extended_query::step extended_query::duplicate(
 extended_query::rows extended_query::compare_rows(
     std::string_view name, const statement_ptr& s, bool missing, const server& to
 ) const {
-    const auto at = names_.find(significant_part(name));
-    if (at == names_.end() || at->second.statement != s || !at->second.rows ||
+    const named* at = record(significant_part(name));
+    if (at == nullptr || at->statement != s || !at->rows ||
         to.requests.status() == protocol::transaction_status::failed) {
         return rows::of_no_interest;
     }
@@ -221,7 +299,7 @@ extended_query::rows extended_query::compare_rows(
     if (!known) {
         return rows::not_known;
     }
-    return known == at->second.rows ? rows::same : rows::others;
+    return known == at->rows ? rows::same : rows::others;
 }
 
 void extended_query::ask_for_rows(const statement_ptr& s, const server& to, std::string& out) {
@@ -238,6 +316,20 @@ void extended_query::ask_for_rows(const statement_ptr& s, const server& to, std:
     protocol::put_flush(out);
 }
 
+/// The segment depends on this statement. What the client has prepared since the server has may be
+/// prepared again for it, for PostgreSQL would have read the tables as they are now; an unnamed one
+/// always.
+void extended_query::uses(const found& known, server& to) {
+    if (used_in_ != to.requests.segment()) {
+        used_in_ = to.requests.segment();
+        repairable_ = true;
+        losses_ = to.statements.losses();
+    }
+    repairable_ =
+        repairable_ && (to.unnamed || !to.statements.prepared_since(*known.statement, known.turn));
+    to.uses_shared = true;
+}
+
 extended_query::step extended_query::bind(
     std::string_view body, std::size_t body_length, server& to, std::string& out
 ) {
@@ -251,6 +343,7 @@ extended_query::step extended_query::bind(
     }
     if (known.what == found::answer::unknown) {
         if (!message->statement.starts_with(pool::statement_prefix)) {
+            leave_no_strangers(message->statement, to, out);
             return step::as_is;  // the server says that it does not exist
         }
         protocol::put_bind_head(out, *message, never_ours(message->statement), body_length);
@@ -258,6 +351,8 @@ extended_query::step extended_query::bind(
         return step::replaced;
     }
     const statement_ptr& s = known.statement;
+    to.unnamed = message->statement.empty();
+    uses(known, to);
     to.bound = s->definition().substr(0, s->definition().find('\0'));
     const provided where = provide(s, to, out, known.moved);
     if (where == provided::unsure) {
@@ -291,12 +386,15 @@ extended_query::step extended_query::describe(std::string_view body, server& to,
     }
     if (known.what == found::answer::unknown) {
         if (!message->starts_with(pool::statement_prefix)) {
+            leave_no_strangers(*message, to, out);
             return step::as_is;
         }
         protocol::put_describe_statement(out, never_ours(*message));
         to.requests.sent(request::describe);
         return step::replaced;
     }
+    to.unnamed = message->empty();
+    uses(known, to);
     if (provide(known.statement, to, out, known.moved) == provided::unsure) {
         return step::hold;
     }
@@ -312,17 +410,30 @@ extended_query::step extended_query::describe(std::string_view body, server& to,
 
 // Close.
 
-extended_query::step extended_query::close(std::string_view body, server& to) {
+extended_query::step extended_query::close(std::string_view body, server& to, std::string& out) {
     const auto message = protocol::read_statement_name(body);
     if (!message) {
         return step::as_is;
     }
-    note(
-        to,
-        request::close,
-        origin::local,
-        {kind::close, scope::client, nullptr, std::string(significant_part(*message))}
-    );
+    statement_effect effect{
+        kind::close, scope::client, nullptr, std::string(significant_part(*message))};
+    if (message->empty()) {  // the server may have one, too, that was left there
+        note(to, request::close, origin::client, std::move(effect));
+        return step::noted;
+    }
+    if (pinned_) {
+        const found known = look_up(*message, to);
+        if (known.what == found::answer::unsure) {
+            return step::hold;
+        }
+        if (known.what == found::answer::unknown) {
+            const bool ours = message->starts_with(pool::statement_prefix);
+            protocol::put_close_statement(out, ours ? never_ours(*message) : std::string(*message));
+            to.requests.sent(request::close);
+            return step::replaced;
+        }
+    }
+    note(to, request::close, origin::local, std::move(effect));
     return step::replaced;
 }
 
@@ -334,26 +445,90 @@ void extended_query::on_effect(const statement_effect& effect, std::uint64_t pri
     }
     switch (effect.what) {
         case kind::prepare:
-            names_.insert_or_assign(
-                effect.name, named{effect.statement, std::nullopt, effect.moved}
-            );
-            return;
+            return set(effect.name, {effect.statement, std::nullopt, effect.moved, effect.turn});
         case kind::close:
-            names_.erase(effect.name);
-            return;
+            return set(effect.name, {});
+        case kind::forget:
+            return set({}, {});
         case kind::describe: {
-            const auto at = names_.find(effect.name);
-            if (at != names_.end() && at->second.statement == effect.statement) {
-                at->second.rows = print;
+            const named* at = record(effect.name);
+            if (at != nullptr && at->statement == effect.statement) {
+                named told = *at;
+                told.rows = print;
+                set(effect.name, std::move(told));
             }
             return;
         }
         case kind::duplicate:
         case kind::refuse:
         case kind::moved:
-        case kind::forget:
             return;
     }
+}
+
+std::optional<std::string_view> extended_query::text_of(std::string_view name) const {
+    const auto at = names_.find(significant_part(name));
+    if (at == names_.end() || at->second.statement->form() != pool::statement_form::message) {
+        return std::nullopt;
+    }
+    return until_zero(at->second.statement->definition());
+}
+
+/// PostgreSQL drops the unnamed statement before it looks at what is to take its place.
+void extended_query::on_failure(const statement_effect& effect) {
+    const bool takes_its_place = effect.what == kind::prepare || effect.what == kind::close;
+    if ((takes_its_place && effect.of_client() && effect.name.empty()) ||
+        effect.what == kind::forget) {
+        set({}, {});
+    }
+}
+
+// Repair.
+
+void extended_query::begin_undo() {
+    changes_.clear();
+    undoing_ = true;
+}
+
+bool extended_query::can_repair(const refusal& error, const pool::server_statements& statements)
+    const noexcept {
+    if (!undoing_) {
+        return false;
+    }
+    if (error.sqlstate == "26000") {
+        return statements.losses() != losses_;
+    }
+    return repairable_ && is_outdated_plan(error);
+}
+
+void extended_query::undo() {
+    undoing_ = false;
+    while (!changes_.empty()) {
+        change last = std::move(changes_.back());
+        changes_.pop_back();
+        set(last.name, std::move(last.before));
+    }
+}
+
+void extended_query::undo(const server& to) {
+    undo();
+    renew(unnamed_, to);
+    for (auto& [name, one] : names_) {
+        renew(one, to);
+    }
+}
+
+void extended_query::renew(named& one, const server& to) const {
+    if (one.statement == nullptr ||
+        !to.statements.used_since(*one.statement, used_in_.value_or(0))) {
+        return;
+    }
+    using sharing = pool::statement_store::sharing;
+    const pool::statement& old = *one.statement;
+    const pool::parameter_set_ptr& settings = old.settings() ? old.settings() : to.settings;
+    const statement_ptr fresh =
+        to.store.find_or_make(to.scope, old.definition(), settings, sharing::shared, old.form());
+    one.statement = fresh == nullptr ? one.statement : fresh;
 }
 
 std::string_view extended_query::name_of(std::uint64_t statement_number) const noexcept {
@@ -364,7 +539,9 @@ std::string_view extended_query::name_of(std::uint64_t statement_number) const n
             }
         }
     }
-    return {};
+    const bool unnamed =
+        unnamed_.statement != nullptr && unnamed_.statement->number() == statement_number;
+    return unnamed ? "<unnamed>" : std::string_view();
 }
 
 }  // namespace pgweir::session

@@ -71,16 +71,27 @@ void put_dropped(const statement_target& to, std::string& out) {
 step extended_query::query(
     std::string_view body, std::size_t body_length, server& to, std::string& out
 ) {
+    if (!concerns(request::query, body)) {
+        return replace_unnamed(request::query, to);
+    }
     if (body.size() != body_length) {
-        return body_length <= text_limit ? step::whole : step::as_is;
+        return body_length <= text_limit ? step::whole : replace_unnamed(request::query, to);
     }
     query_held_ = false;
+    if (unnamed_at_stake_) {
+        if (to.requests.ready_owed() != 0) {
+            return step::hold;
+        }
+        set({}, {});
+        unnamed_at_stake_ = false;
+    }
     const std::string_view text = body.substr(0, body.find('\0'));
     const named_sql use = read_named_sql(text, meaning(to));
     switch (use.what) {
         case named_sql::kind::none:
             break;
         case named_sql::kind::several:
+            pinned_ = true;
             to.pin = amid_others;
             break;
         case named_sql::kind::prepare:
@@ -111,26 +122,28 @@ std::optional<step> extended_query::make_prepare(
     if (known.what == found::answer::unsure || !sharing) {
         return step::hold;
     }
-    const statement_ptr s =
-        to.store.find_or_make(to.scope, use.behind, to.settings, *sharing, statement_form::sql);
+    statement_ptr s = make_statement(use.behind, *sharing, statement_form::sql, to);
+    if (known.what == found::answer::known) {
+        s = s == nullptr ? known.statement : s;
+        const pool::moved_text moved = movement(text, use, prepare_text(*s));
+        effect = {kind::duplicate, scope::client, s, use.name, 0, moved};
+        return provide(s, to, out, moved) == provided::unsure ? std::optional(step::hold)
+                                                              : std::nullopt;
+    }
+    if (s == nullptr) {
+        return step::as_is;
+    }
     const standing now = to.statements.standing_of(*s, to.requests.segment());
     if (now == standing::unsure) {
         return step::hold;
     }
-    const pool::moved_text moved = movement(text, use, prepare_text(*s));
-    if (known.what == found::answer::known) {
-        effect = {kind::duplicate, scope::client, s, use.name, 0, moved};
-        if (now == standing::missing) {
-            make_room(s, to, out);
-            inject_parse(s, to, out, moved);
-        }
-        return std::nullopt;
-    }
-    effect = {kind::prepare, scope::both, s, use.name, 0, moved};
-    if (now == standing::prepared) {
-        inject_close(s, to, out);
-    } else {
+    effect = {kind::prepare, scope::both, s, use.name};
+    effect.moved = movement(text, use, prepare_text(*s));
+    effect.turn = to.store.next_turn();
+    if (now == standing::missing) {
         make_room(s, to, out);
+    } else {
+        inject_close(s, to, out);
     }
     return std::nullopt;
 }
@@ -169,6 +182,7 @@ step extended_query::query_execute(
         return step::replaced;
     }
     const statement_ptr& s = known.statement;
+    uses(known, to);
     if (provide(s, to, out, known.moved) == provided::unsure) {
         return step::hold;
     }
@@ -210,14 +224,12 @@ std::optional<step> extended_query::parse_sql(
     const protocol::parse_message& message, server& to, std::string& out
 ) {
     const bool unnamed = message.statement.empty();
-    if (unnamed) {
-        by_execute_.reset();
-    }
     const named_sql use = read_named_sql(message.query, meaning(to));
     if (use.what == named_sql::kind::none) {
         return unnamed ? std::optional(step::as_is) : std::nullopt;
     }
     if (!unnamed || use.what == named_sql::kind::several) {
+        pinned_ = true;
         to.pin = prepared_itself;
         return step::as_is;
     }
@@ -262,7 +274,7 @@ step extended_query::parse_unnamed_sql(
         out, "", before + std::string(text.substr(use.name_end)) + std::string(types)
     );
     effect.moved = movement(text, use, before);
-    statement_effect of_parse = nothing();
+    statement_effect of_parse{kind::close, scope::client, nullptr};  // of the unnamed one before
     of_parse.moved = effect.moved;
     note(to, request::parse, origin::client, std::move(of_parse));
     by_execute_ = std::move(effect);

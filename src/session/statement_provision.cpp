@@ -46,7 +46,7 @@ std::string_view significant_part(std::string_view name) noexcept {
 }
 
 std::string never_ours(std::string_view name) {
-    return std::string(name.substr(0, significant - 1)) + ' ';
+    return std::string(name.substr(0, significant - 1)) + '_';
 }
 
 void note(const statement_target& to, request what, origin whose, statement_effect effect) {
@@ -69,6 +69,8 @@ void inject_parse(
     }
     statement_effect effect{kind::prepare, scope::server, s};
     effect.moved = moved;
+    effect.turn = to.store.next_turn();
+    effect.unnamed = to.unnamed;
     if (s->form() == pool::statement_form::sql) {
         protocol::put_statement(out, prepare_text(*s) + std::string(s->definition()));
         for (request what : protocol::statement_requests) {
@@ -107,12 +109,24 @@ void make_room(const statement_ptr& keep, const statement_target& to, std::strin
     }
 }
 
+void use(const statement_ptr& s, const statement_target& to) noexcept {
+    if (to.unnamed) {
+        to.statements.use(*s, to.requests.segment());
+    } else {
+        to.statements.use_by_name(*s, to.requests.segment());
+    }
+}
+
 provided provide(
     const statement_ptr& s, statement_target& to, std::string& out, pool::moved_text moved
 ) {
     switch (to.statements.standing_of(*s, to.requests.segment())) {
         case standing::unsure:
             return provided::unsure;
+        case standing::outdated:
+            inject_close(s, to, out);
+            inject_parse(s, to, out, moved);
+            return provided::now;
         case standing::missing:
             make_room(s, to, out);
             inject_parse(s, to, out, moved);
@@ -120,7 +134,7 @@ provided provide(
         case standing::prepared:
             break;
     }
-    to.statements.use(*s, to.requests.segment());
+    use(s, to);
     return provided::before;
 }
 

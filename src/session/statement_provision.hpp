@@ -24,9 +24,13 @@ struct statement_target {
     const void* scope;  // who shares statements
     const pool::parameter_set_ptr& settings;
     pool::statement_store& store;
-    std::uint32_t parses = 0;  // counts those that are sent to it
-    std::string_view bound{};  // the text of the statement that was bound, if it is known
-    std::string_view pin{};    // set if the client must keep this server: why
+    bool keeps_unnamed = false;  // whether unnamed statements may be shared, too
+    bool unnamed_is_own = true;  // the server's unnamed statement cannot be another client's
+    std::uint32_t parses = 0;    // counts those that are sent to it
+    std::string_view bound{};    // the text of the statement that was bound, if it is known
+    std::string_view pin{};      // set if the client must keep this server: why
+    bool unnamed = false;        // what is provided is for the client's unnamed statement
+    bool uses_shared = false;  // set if the request depends on what the server is believed to have
 };
 
 /// The bytes of a name by which PostgreSQL tells it from others.
@@ -59,6 +63,9 @@ void inject_close(const pool::statement_ptr& s, const statement_target& to, std:
 
 /// Closes what the server should not keep beside one that is about to be prepared.
 void make_room(const pool::statement_ptr& keep, const statement_target& to, std::string& out);
+
+/// Notes that a request uses it. REQUIRES: it is prepared, or about to be.
+void use(const pool::statement_ptr& s, const statement_target& to) noexcept;
 
 enum class provided : std::uint8_t {
     unsure,  ///< an answer must come first

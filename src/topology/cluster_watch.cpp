@@ -314,10 +314,26 @@ std::vector<cluster_report> cluster_watch::clusters() const {
     return all;
 }
 
-router::cluster_view_ptr cluster_watch::view_of(cluster_number number) const {
+std::optional<server_access> cluster_watch::access_to(
+    cluster_number number, const std::string& dbname
+) const {
     const std::lock_guard lock(state_->mutex);
     const state::cluster* of = state_->find_cluster(number);
-    return of != nullptr ? of->view : nullptr;
+    if (of == nullptr) {
+        return std::nullopt;
+    }
+    std::optional<std::size_t> chosen = of->view->primary;
+    for (std::size_t host = 0; !chosen && host < of->view->hosts.size(); host++) {
+        if (of->view->hosts[host].may_be_read()) {
+            chosen = host;
+        }
+    }
+    if (!chosen) {
+        return std::nullopt;
+    }
+    server_access to = of->planned.servers[*chosen];
+    to.dbname = dbname;
+    return to;
 }
 
 void cluster_watch::stop(milliseconds patience) {

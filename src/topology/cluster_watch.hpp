@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,8 +59,9 @@ public:
 
     std::vector<cluster_report> clusters() const;
 
-    /// As it was published last; nullptr if there is no such cluster.
-    router::cluster_view_ptr view_of(cluster_number cluster) const;
+    /// How to get into a server of the cluster that can be asked now, the primary if there is one;
+    /// `dbname` instead of the database that it is watched by.
+    std::optional<server_access> access_to(cluster_number cluster, const std::string& dbname) const;
 
     /// Ends all threads; nothing is published any more.
     void stop(milliseconds patience = seconds(2));

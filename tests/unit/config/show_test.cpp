@@ -151,6 +151,8 @@ TEST(ShowTest, DefaultsAreThoseOfPgBouncer) {
         {"verbose", "0"},
         {"track_extra_parameters", "IntervalStyle"},
         {"max_prepared_statements", "200"},
+        {"max_prepared_memory", "268435456"},
+        {"cache_unnamed_statements", "1"},
         {"server_tls_sslmode", "prefer"},
         {"client_tls_sslmode", "disable"},
         {"routing", "off"},  // ours, and a list of hosts is PgBouncer's until it is set

@@ -121,7 +121,58 @@ TEST_F(ServerStatementsTest, WhatTheServerDoesNotKnowIsForgotten) {
     server.lost(a->number());
     server.lost(a->number());
     EXPECT_EQ(server.standing_of(*a, 0), standing::missing);
-    EXPECT_EQ(server.standing_of(*b, 0), standing::prepared);
+    EXPECT_EQ(server.standing_of(*b, 0), standing::outdated) << "that may be gone, too";
+    EXPECT_EQ(server.losses(), 2u);
+    expect(kind::close, b, 1);
+    expect(kind::prepare, b, 1);
+    EXPECT_EQ(server.standing_of(*b, 1), standing::prepared);
+    server.done();
+    server.done();
+    EXPECT_EQ(server.standing_of(*b, 2), standing::prepared);
+}
+
+TEST_F(ServerStatementsTest, KnowsWhatWasUsedSince) {
+    have(a);
+    have(b);
+    server.use(*b, 3);
+    server.use(*a, 4);
+    EXPECT_TRUE(server.used_since(*a, 4));
+    EXPECT_FALSE(server.used_since(*b, 4));
+    EXPECT_TRUE(server.used_since(*b, 0xffff'ffff)) << "segments are counted round";
+    EXPECT_FALSE(server.used_since(*c, 0));
+}
+
+TEST_F(ServerStatementsTest, KnowsSinceWhenItHasAStatement) {
+    EXPECT_FALSE(server.prepared_since(*a, 0));
+    server.expect({kind::prepare, scope::server, a, "", 0, {}, 7});
+    EXPECT_FALSE(server.prepared_since(*a, 7)) << "the answer is not here yet";
+    server.done();
+    EXPECT_TRUE(server.prepared_since(*a, 7));
+    EXPECT_FALSE(server.prepared_since(*a, 8));
+}
+
+TEST_F(ServerStatementsTest, UnnamedOnesTakeThePlaceOfUnnamedOnesOnly) {
+    const auto have_for = [&](const statement_ptr& s, bool unnamed) {
+        server.expect({kind::prepare, scope::server, s, "", 0, {}, 0, unnamed});
+        server.done();
+    };
+    EXPECT_FALSE(server.room_for_unnamed(0).found);
+    EXPECT_TRUE(server.room_for_unnamed(1).found);
+    have_for(a, false);
+    EXPECT_FALSE(server.room_for_unnamed(1).found);
+    have_for(b, true);
+    have_for(c, true);
+    EXPECT_EQ(server.room_for_unnamed(3).victim, b) << "the least recently used";
+    server.use(*b, 1);
+    EXPECT_EQ(server.room_for_unnamed(3).victim, c);
+    expect(kind::close, c, 1);
+    EXPECT_TRUE(server.room_for_unnamed(3).found);
+    EXPECT_EQ(server.room_for_unnamed(3).victim, nullptr) << "one goes already";
+    server.dropped();
+    server.use_by_name(*c, 2);
+    server.use_by_name(*b, 2);
+    EXPECT_FALSE(server.room_for_unnamed(3).found) << "they have names now";
+    EXPECT_TRUE(server.room_for_unnamed(4).found);
 }
 
 TEST_F(ServerStatementsTest, OnlyWhatWasUsedSinceIsRetired) {

@@ -87,11 +87,44 @@ TEST_F(StatementStoreTest, IsForgottenWithTheLastReference) {
     const std::uint64_t number = one->number();
     one.reset();
     EXPECT_EQ(store.size(), 1u);
-    EXPECT_EQ(store.bytes(), plain.size());
+    EXPECT_EQ(store.bytes(), plain.size() + statement_store::overhead);
     again.reset();
     EXPECT_EQ(store.size(), 0u);
     EXPECT_EQ(store.bytes(), 0u);
     EXPECT_NE(find(plain, iso)->number(), number);
+}
+
+TEST_F(StatementStoreTest, NothingNewIsSharedBeyondTheLimit) {
+    const std::size_t each = plain.size() + statement_store::overhead;
+    store.set_limit(each);
+    statement_ptr one = find(plain, iso);
+    ASSERT_NE(one, nullptr);
+    EXPECT_EQ(find(plain, german), one) << "what is there is still shared";
+    EXPECT_EQ(find(dated, iso), nullptr);
+    EXPECT_EQ(store.find_or_make(&scope, plain, iso, statement_store::sharing::alone), nullptr);
+    EXPECT_EQ(store.size(), 1u);
+    one.reset();
+    store.set_limit(dated.size() + statement_store::overhead - 1);
+    EXPECT_EQ(find(dated, iso), nullptr);
+    store.set_limit(0);
+    EXPECT_NE(find(dated, iso), nullptr);
+}
+
+TEST_F(StatementStoreTest, NamesOfOursAreFoundInErrors) {
+    const auto found = find_statement_name("prepared statement \"PGWEIR_42\" does not exist");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->text, "PGWEIR_42");
+    EXPECT_EQ(found->number, 42u);
+    EXPECT_EQ(find_statement_name("PGWEIR_7")->number, 7u);
+    for (const char* other : {"", "\"PGWEIR_42_\"", "PGWEIR_", "PGWEIR_none", "PGWEIR", "a_1"}) {
+        EXPECT_FALSE(find_statement_name(other)) << other;
+    }
+}
+
+TEST_F(StatementStoreTest, TurnsGrow) {
+    const std::uint64_t first = store.next_turn();
+    EXPECT_GT(first, 0u);
+    EXPECT_GT(store.next_turn(), first);
 }
 
 TEST_F(StatementStoreTest, RetiredStatementLivesOnForThoseWhoHaveIt) {

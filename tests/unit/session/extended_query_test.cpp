@@ -102,6 +102,8 @@ public:
         : store_(store), settings_(settings), limit_(limit) {}
 
     server* leased = nullptr;
+    bool pinned = false;
+    bool unnamed_is_own = false;
     std::vector<std::string> received;
 
     void send(const std::string& bytes) {
@@ -119,16 +121,22 @@ public:
         }
         const wire_message& next = waiting_.front();
         const request what = *protocol::request_of(next.type);
-        const bool execute = what == request::execute && statements_.concerns_execute();
-        if (execute || extended_query::concerns(what, next.body)) {
+        if (leased->requests.settled()) {
+            begin_guard();
+        } else if (leased->requests.ready_owed() != 0) {
+            give_up_guard();
+        }
+        if (concerns(what, next)) {
             return share(what, next);
         }
+        note_unnamed(what, next);
         leased->requests.sent(what);
         to_server(next);
         if (what == request::flush) {
+            give_up_guard();
             answer();
         }
-        waiting_.pop_front();
+        taken();
         return true;
     }
 
@@ -139,16 +147,112 @@ public:
         answer();
         deliver(reply);
         answer();
+        if (leased->requests.settled() && guard_.dropping()) {
+            send_again();
+        } else if (leased->requests.settled()) {
+            sent_again_ = false;
+        }
     }
 
     std::size_t names() const { return statements_.size(); }
 
+    int repairs() const { return repairs_; }
+
+    bool sending_again() const { return sent_again_; }
+
+    bool keeps_unnamed = true;
+
 private:
+    void note_unnamed(request what, const wire_message& next) {
+        unnamed_is_own = unnamed_is_own || what == request::query ||
+                         (what == request::parse && next.body.starts_with('\0'));
+    }
+
+    bool concerns(request what, const wire_message& next) {
+        return statements_.concerns_too(what, next.body) ||
+               (!unnamed_is_own && extended_query::concerns_unnamed(what, next.body)) ||
+               extended_query::concerns(what, next.body) ||
+               (keeps_unnamed &&
+                extended_query::recurs(
+                    what, next.body, next.body.size(), leased->requests, store_.recurring()
+                ));
+    }
+
+    // As session/client guards what it sends.
+
+    void begin_guard() {
+        if (guard_.off() && !sent_again_ &&
+            leased->requests.status() == protocol::transaction_status::idle) {
+            guard_.begin();
+            statements_.begin_undo();
+        }
+    }
+
+    void give_up_guard() {
+        for (const wire_message& one : messages_in(guard_.end())) {
+            received.push_back(shown(one));
+        }
+    }
+
+    /// The first message that waits has been read.
+    void taken() {
+        std::string bytes;
+        protocol::message_writer(bytes, waiting_.front().type).bytes(waiting_.front().body);
+        if (guard_.watching() && !guard_.keep(bytes)) {
+            give_up_guard();
+        }
+        waiting_.pop_front();
+    }
+
+    void give(const wire_message& reply) {
+        std::string bytes;
+        protocol::message_writer(bytes, reply.type).bytes(reply.body);
+        switch (guard_.feed(bytes)) {
+            case reply_guard::verdict::pass:
+                received.push_back(shown(reply));
+                return;
+            case reply_guard::verdict::hold:
+                return;
+            case reply_guard::verdict::release:
+                give_up_guard();
+                received.push_back(shown(reply));
+                return;
+            case reply_guard::verdict::refused:
+                if (!held_ && !leased->requests.needs_sync() &&
+                    leased->requests.ready_owed() <= 1 &&
+                    statements_.can_repair(guard_.why(), leased->statements)) {
+                    guard_.drop();
+                } else {
+                    give_up_guard();
+                }
+        }
+    }
+
+    void send_again() {
+        std::string told;
+        const std::vector<wire_message> again = messages_in(guard_.again(told));
+        waiting_.insert(waiting_.begin(), again.begin(), again.end());
+        statements_.undo(target());
+        sent_again_ = true;
+        repairs_++;
+    }
+
+    extended_query::server target() {
+        return {
+            leased->requests,
+            leased->statements,
+            limit_,
+            &store_,
+            settings_,
+            store_,
+            keeps_unnamed,
+            unnamed_is_own};
+    }
+
     void to_server(const wire_message& message) { leased->to_read.push_back(message); }
 
     bool share(request what, const wire_message& next) {
-        extended_query::server to{
-            leased->requests, leased->statements, limit_, &store_, settings_, store_};
+        extended_query::server to = target();
         std::string out;
         auto step = statements_.on_message(what, next.body, next.body.size(), to, out);
         for (const wire_message& one : messages_in(out)) {
@@ -156,6 +260,7 @@ private:
         }
         switch (step) {
             case extended_query::step::hold:
+                give_up_guard();
                 if (leased->requests.local_next()) {
                     answer();
                     return true;
@@ -175,13 +280,17 @@ private:
             case extended_query::step::too_long:
                 ADD_FAILURE() << "all of it is here";
         }
-        waiting_.pop_front();
+        if (step != extended_query::step::hold && !to.unnamed) {
+            note_unnamed(what, next);
+        }
+        pinned = pinned || !to.pin.empty();
+        taken();
         return true;
     }
 
     void answer() {
         while (leased->requests.local_next()) {
-            received.push_back(leased->requests.take_local() == request::parse ? "1" : "3");
+            give({leased->requests.take_local() == request::parse ? '1' : '3'});
             settle();
         }
     }
@@ -197,25 +306,33 @@ private:
     }
 
     /// What an error is for the client.
-    std::string error_shown(const wire_message& reply) {
+    wire_message error_instead(const wire_message& reply) {
         if (leased->requests.notice_next()) {
             const auto& failed = leased->statements.queue()[leased->statements.head()];
+            statements_.on_failure(failed);
             if (failed.what == statement_effect::kind::refuse) {
                 failed.statement->retire();
-                return "E0A000";
+                std::string error;
+                protocol::put_error(error, protocol::severity::error, "0A000", "other columns");
+                return {'E', error.substr(protocol::header_size)};
             }
         }
-        if (shown(reply) == "E0A000") {
+        const protocol::error_fields error = protocol::read_error(reply.body);
+        if (error.sqlstate == "0A000") {
             leased->statements.retire_used_since(
                 leased->requests.segment() -
                 static_cast<std::uint32_t>(leased->requests.ready_owed())
             );
         }
-        return shown(reply);
+        const auto ours = pool::find_statement_name(error.message);
+        if (error.sqlstate == "26000" && ours) {
+            leased->statements.lost(ours->number);
+        }
+        return reply;
     }
 
     void deliver(const wire_message& reply) {
-        const std::string seen = reply.type == 'E' ? error_shown(reply) : shown(reply);
+        const wire_message seen = reply.type == 'E' ? error_instead(reply) : reply;
         if (reply.type == 'C' && reply.body == std::string("DEALLOCATE ALL", 15)) {
             leased->statements.clear();
             statements_.forget_all();
@@ -228,7 +345,7 @@ private:
         ASSERT_NE(verdict, protocol::pipeline::verdict::desync) << reply.type;
         settle();
         if (verdict == protocol::pipeline::verdict::forward) {
-            received.push_back(seen);
+            give(seen);
         }
     }
 
@@ -236,6 +353,9 @@ private:
     const pool::parameter_set_ptr& settings_;
     std::size_t limit_;
     extended_query statements_;
+    reply_guard guard_;
+    bool sent_again_ = false;
+    int repairs_ = 0;
     std::deque<wire_message> waiting_;
     bool held_ = false;  // until a reply comes
 };
@@ -294,7 +414,14 @@ public:
         for (int steps = 0; step(who) && !testing::Test::HasFatalFailure(); steps++) {
             ASSERT_LT(steps, 100'000) << "it waits for something that does not come: " << history;
         }
-        ASSERT_EQ(who.pooled->received, who.expected) << history;
+        for (std::size_t i = 0; i < who.expected.size(); i++) {
+            ASSERT_EQ(
+                i < who.pooled->received.size() ? who.pooled->received[i] : "", who.expected[i]
+            ) << "reply "
+              << i << " of\n"
+              << history;
+        }
+        ASSERT_EQ(who.pooled->received.size(), who.expected.size()) << history;
         ASSERT_FALSE(who.pooled->has_more()) << history;
     }
 
@@ -332,6 +459,7 @@ private:
             });
             if (!taken) {
                 c.leased = &some;
+                c.unnamed_is_own = false;
                 return;
             }
         }
@@ -350,7 +478,7 @@ private:
 
     void give_back(pooled_client& c) {
         if (c.leased->requests.releasable() && c.leased->to_read.empty() &&
-            c.leased->replies.empty()) {
+            c.leased->replies.empty() && !c.sending_again() && !c.pinned) {
             EXPECT_EQ(c.leased->statements.in_flight(), 0u);
             // One that could not be closed because of an error goes when the next is prepared.
             EXPECT_LE(c.leased->statements.size(), limit_ + 2);
@@ -466,6 +594,270 @@ TEST(ExtendedQueryTest, NamesOfOursCannotBeReached) {
     one.exchange(a, run("s"));
 }
 
+// Unnamed statements.
+
+const std::string again = parse("", "select 1") + run("");
+
+TEST(ExtendedQueryTest, UnnamedStatementThatComesAgainIsParsedOnceOnEachServer) {
+    world two(1, 10, 2);
+    two.members().reserve(2);
+    auto& a = two.add_client();
+    auto& b = two.add_client();
+    for (int i = 0; i < 20; i++) {
+        two.exchange(a, again);
+        two.exchange(b, parse("", "select 1") + describe("") + run(""));
+    }
+    // The first time it is like any other; then each server has it.
+    EXPECT_EQ(two.at(0).backend.parses("select 1") + two.at(1).backend.parses("select 1"), 3);
+    EXPECT_EQ(a.pooled->names(), 0u);
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementsThatComeOnceCostNothing) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    for (int i = 0; i < 2000; i++) {
+        one.exchange(client, parse("", "select " + std::to_string(i)) + run(""));
+    }
+    EXPECT_LE(one.at(0).backend.size(), 1u) << "the server's unnamed one";
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementsAreLeftAloneIfTheSettingSaysSo) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    client.pooled->keeps_unnamed = false;
+    for (int i = 0; i < 5; i++) {
+        one.exchange(client, again);
+    }
+    EXPECT_EQ(one.at(0).backend.parses("select 1"), 5);
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementsInTransactionsAreTheServersOwn) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    one.exchange(client, plain('Q', "begin"));
+    for (int i = 0; i < 5; i++) {
+        one.exchange(client, again);
+    }
+    one.exchange(client, plain('Q', "rollback"));
+    EXPECT_EQ(one.at(0).backend.parses("select 1"), 5);
+    for (int i = 0; i < 3; i++) {
+        one.exchange(client, again + again);
+    }
+    EXPECT_EQ(one.at(0).backend.parses("select 1"), 10)
+        << "the first time, the second, and whatever is behind another one in a pipeline";
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementOutlivesItsTransaction) {
+    world three(5, 10, 3);
+    auto& client = three.add_client();
+    three.exchange(client, again);
+    three.exchange(client, parse("", "select 1") + plain('S'));
+    for (int i = 0; i < 20; i++) {
+        three.exchange(client, run(""));
+        three.exchange(client, describe("") + plain('S'));
+        three.exchange(client, bound("") + plain('E') + bound("") + plain('E') + plain('S'));
+    }
+    EXPECT_EQ(client.expected[client.expected.size() - 3], "D:select 1");
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementIsGoneWhenPostgresDropsIt) {
+    const std::string kept = parse("", "select 1") + plain('S');
+    const std::vector<std::string> ends = {
+        plain('Q', "x"),
+        plain('Q', "fail"),
+        plain('Q', "deallocate all"),
+        close("") + plain('S'),
+        parse("", "syntax") + plain('S'),
+        parse("", "select 2 from syntax") + close("") + plain('S'),
+        parse("", "x") + parse("", "syntax") + plain('S'),
+        bound("") + plain('E') + plain('S') + plain('Q', "x"),
+        plain('Q', "begin") + parse("", "syntax") + plain('S') + plain('Q', "rollback"),
+    };
+    for (const std::string& end : ends) {
+        world three(5, 10, 3);
+        auto& client = three.add_client();
+        three.exchange(client, again);
+        three.exchange(client, kept);
+        three.exchange(client, end);
+        three.exchange(client, run(""));
+        EXPECT_EQ(client.expected[client.expected.size() - 2], "E26000") << end;
+        three.exchange(client, again);
+    }
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementStaysWhereItsSuccessorIsSkipped) {
+    world three(5, 10, 3);
+    auto& client = three.add_client();
+    three.exchange(client, again);
+    three.exchange(client, parse("", "select 1") + plain('S'));
+    three.exchange(client, bound("nobody") + parse("", "x") + close("") + plain('S'));
+    three.exchange(client, run(""));
+    EXPECT_EQ(client.expected[client.expected.size() - 3], "D:select 1");
+}
+
+TEST(ExtendedQueryTest, SuccessorOfAnUnnamedStatementIsTheOneThatRuns) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    one.exchange(client, again);
+    one.exchange(client, parse("", "select 1") + plain('S'));
+    one.exchange(client, again + parse("", "x") + run("") + again);
+    one.exchange(client, again);
+    one.exchange(
+        client,
+        bound("") + plain('E') + parse("", "y") + bound("") + plain('E') + parse("", "select 1") +
+            bound("") + plain('E') + plain('S')
+    );
+}
+
+TEST(ExtendedQueryTest, NobodyRunsAnUnnamedStatementOfAnotherClient) {
+    world one(1, 10, 1);
+    one.members().reserve(2);
+    auto& a = one.add_client();
+    auto& b = one.add_client();
+    one.exchange(a, parse("", "x") + run(""));
+    one.exchange(b, run(""));
+    EXPECT_EQ(b.expected[b.expected.size() - 2], "E26000");
+    one.exchange(b, describe("") + plain('S'));
+    one.exchange(b, parse("", "y") + run(""));
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementsTakeNoRoomFromNamedOnes) {
+    world one(1, 2, 1);
+    auto& client = one.add_client();
+    one.exchange(client, parse("a", "x") + plain('S'));
+    for (int i = 0; i < 3; i++) {
+        one.exchange(client, again);
+        one.exchange(client, parse("", "select 2") + run(""));
+    }
+    EXPECT_EQ(one.at(0).statements.size(), 2u);
+    one.exchange(client, run("a"));
+    one.exchange(client, parse("b", "y") + plain('S'));
+    for (int i = 0; i < 3; i++) {
+        one.exchange(client, again);
+    }
+    one.exchange(client, run("a"));
+    one.exchange(client, run("b"));
+    EXPECT_EQ(one.at(0).backend.parses("x"), 1);
+    EXPECT_EQ(one.at(0).backend.parses("y"), 1);
+}
+
+// Repair.
+
+TEST(ExtendedQueryRepairTest, WhatAFunctionDeallocatedIsPreparedAgain) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    one.exchange(client, parse("s", "x") + parse("t", "y") + plain('S'));
+    one.exchange(client, again);
+    one.exchange(client, again);
+    one.at(0).backend.forget();
+    one.exchange(client, run("s"));
+    one.exchange(client, run("t"));
+    one.exchange(client, again);
+    EXPECT_EQ(client.pooled->repairs(), 1) << "what was lost with it is known";
+    one.at(0).backend.forget();
+    one.exchange(client, again);
+    one.exchange(client, describe("s") + plain('S'));
+    one.at(0).backend.forget();
+    one.exchange(client, describe("t") + plain('S'));
+    one.at(0).backend.forget();
+    one.exchange(
+        client,
+        close("s") + parse("s", "z") + bound("t") + plain('E') + bound("s") + plain('E') +
+            plain('S')
+    );
+    EXPECT_EQ(client.pooled->repairs(), 3);
+    one.exchange(client, run("s"));
+}
+
+TEST(ExtendedQueryRepairTest, NamesThatTheClientDoesNotHaveAreNoLoss) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    one.exchange(client, parse("s", "x") + plain('S'));
+    one.exchange(client, bound("s") + bound("nobody") + plain('S'));
+    one.exchange(client, bound("s") + bound("PGWEIR_1") + plain('S'));
+    EXPECT_EQ(client.pooled->repairs(), 0);
+}
+
+TEST(ExtendedQueryRepairTest, WhoPreparesAfterAChangeNeverHearsOfIt) {
+    world one(1, 10, 1);
+    one.members().reserve(3);
+    auto& old = one.add_client();
+    auto& young = one.add_client();
+    auto& later = one.add_client();
+    one.exchange(old, parse("s", "x") + describe("s") + run("s"));
+    one.change_rows();
+    one.exchange(young, parse("mine", "x") + describe("mine") + run("mine"));
+    EXPECT_EQ(young.pooled->repairs(), 1);
+    one.exchange(young, run("mine"));
+    one.exchange(old, run("s"));
+    EXPECT_EQ(old.expected[old.expected.size() - 2], "E0A000")
+        << "it keeps the columns that it knows";
+    one.exchange(old, parse("t", "x") + run("t"));
+    one.exchange(later, parse("s", "x") + run("s"));
+    EXPECT_EQ(later.pooled->repairs(), 0) << "everybody else has the new one";
+}
+
+TEST(ExtendedQueryRepairTest, WhoPreparedBeforeTheServerDidIsTold) {
+    world two(3, 10, 2);
+    auto& client = two.add_client();
+    two.exchange(client, parse("s", "x") + plain('S'));
+    for (int i = 0; i < 10; i++) {
+        two.exchange(client, run("s"));
+    }
+    two.change_rows();
+    two.exchange(client, run("s"));
+    EXPECT_EQ(client.expected[client.expected.size() - 2], "E0A000");
+    EXPECT_EQ(client.pooled->repairs(), 0);
+}
+
+TEST(ExtendedQueryRepairTest, ParseInAnEarlierSegmentCountsToo) {
+    world one(1, 10, 1);
+    one.members().reserve(2);
+    auto& old = one.add_client();
+    auto& young = one.add_client();
+    one.exchange(old, parse("s", "x") + run("s"));
+    one.change_rows();
+    one.exchange(young, parse("mine", "x") + plain('S'));
+    one.exchange(young, run("mine"));
+    EXPECT_EQ(young.pooled->repairs(), 1);
+    one.exchange(young, run("mine"));
+    one.exchange(old, run("s"));
+    EXPECT_EQ(old.expected[old.expected.size() - 2], "E0A000");
+}
+
+TEST(ExtendedQueryRepairTest, UnnamedStatementIsAlwaysAsNewAsItsParse) {
+    world two(3, 10, 2);
+    auto& client = two.add_client();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 10; i++) {
+            two.exchange(client, again);
+        }
+        two.change_rows();
+    }
+    for (int i = 0; i < 10; i++) {
+        two.exchange(client, parse("", "select 1") + describe("") + run(""));
+    }
+    EXPECT_GT(client.pooled->repairs(), 0);
+}
+
+TEST(ExtendedQueryRepairTest, TransactionsAndFlushesAreNotRepaired) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    one.exchange(client, parse("s", "x") + plain('S'));
+    for (const std::string& segment : {plain('Q', "begin"), std::string()}) {
+        one.exchange(client, segment);
+        one.at(0).backend.forget();
+        client.own.forget();
+        one.exchange(
+            client, bound("s") + plain('E') + (segment.empty() ? plain('H') : "") + plain('S')
+        );
+        EXPECT_EQ(client.expected[client.expected.size() - 2], "E26000");
+        one.exchange(client, plain('Q', "rollback"));
+        one.exchange(client, close("s") + parse("s", "x") + run("s"));
+    }
+    EXPECT_EQ(client.pooled->repairs(), 0);
+}
+
 /// Random clients on a few servers.
 class storm {
 public:
@@ -497,7 +889,19 @@ private:
 
     std::string name() { return {"abc"[below(3)]}; }
 
-    std::string text() {
+    /// The unnamed statement, within one segment: what it is later depends on where that is.
+    std::string unnamed() {
+        const std::string text = below(2) == 0   ? "select 1"
+                                 : below(2) == 0 ? "select 2"
+                                                 : text_of();
+        std::string out = parse("", text);
+        for (unsigned count = below(4); count > 0; count--) {
+            out += below(3) == 0 ? describe("") : bound("") + plain('E');
+        }
+        return below(3) == 0 ? out + close("") : out;
+    }
+
+    std::string text_of() {
         const std::vector<std::string> texts = {
             "x", "x", "y", "z", "begin", "rollback", "fail", "syntax"};
         return texts[below(static_cast<unsigned>(texts.size()))];
@@ -514,10 +918,14 @@ private:
             );
         }
         for (unsigned count = below(6); count > 0; count--) {
-            switch (below(7)) {
+            switch (below(9)) {
                 case 0:
                 case 1:
-                    out += parse(name(), text());
+                    out += parse(name(), text_of());
+                    break;
+                case 7:
+                case 8:
+                    out += unnamed();
                     break;
                 case 2:
                 case 3:

@@ -43,6 +43,17 @@ public:
 
     char status() const { return status_; }
 
+    /// A function deallocates all, which no reply tells.
+    void forget() {
+        std::erase_if(statements_, [](const auto& one) { return !one.first.empty(); });
+    }
+
+    /// How often a text was parsed.
+    int parses(const std::string& text) const {
+        const auto found = parses_.find(text);
+        return found == parses_.end() ? 0 : found->second;
+    }
+
     /// Something else was deployed: row descriptions are others from now on.
     void change_rows() { version_++; }
 
@@ -65,6 +76,13 @@ private:
         say('E', error.substr(5));
         status_ = status_ == 'T' ? 'E' : status_;
         skipping_ = true;
+    }
+
+    /// As PostgreSQL says it, with the function that has found out.
+    void outdated() {
+        fail("0A000", "cached plan must not change result type");
+        std::string& body = said_.back().body;
+        body.insert(body.size() - 1, std::string("RRevalidateCachedQuery\0", 23));
     }
 
     bool refuses(const std::string& text) {
@@ -95,6 +113,9 @@ private:
 
     void parse(const protocol::parse_message& message) {
         const std::string text(message.query);
+        if (message.statement.empty()) {
+            statements_.erase("");
+        }
         if (text == "syntax") {
             return fail("42601", "syntax error");
         }
@@ -106,6 +127,7 @@ private:
             return fail("42P05", "prepared statement \"" + name + "\" already exists");
         }
         statements_[name] = {text, version_};
+        parses_[text]++;
         say('1');
     }
 
@@ -119,7 +141,7 @@ private:
             return;
         }
         if (found->second.version != version_) {
-            return fail("0A000", "cached plan must not change result type");
+            return outdated();
         }
         portal_ = found->second.text;
         say('2');
@@ -134,7 +156,7 @@ private:
             return;
         }
         if (found->second.version != version_) {
-            return fail("0A000", "cached plan must not change result type");
+            return outdated();
         }
         say('t');
         std::string rows;
@@ -150,6 +172,7 @@ private:
     }
 
     void query(const std::string& text) {
+        statements_.erase("");
         if (!refuses(text)) {
             run(text, false);
         }
@@ -166,7 +189,7 @@ private:
         } else if (text == "rollback") {
             status_ = 'I';
         } else if (text == "deallocate all") {
-            statements_.clear();
+            forget();
             return say('C', std::string("DEALLOCATE ALL", 15));
         } else if (rows) {
             say('D', text);
@@ -175,6 +198,7 @@ private:
     }
 
     std::map<std::string, known> statements_;
+    std::map<std::string, int> parses_;
     std::string portal_ = "nothing bound";
     std::vector<wire_message> said_;
     int version_ = 0;
