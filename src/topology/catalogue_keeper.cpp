@@ -2,17 +2,13 @@
 
 #include "base/log.hpp"
 #include "router/catalogue_builder.hpp"
-#include "topology/interrupt.hpp"
+#include "topology/asking_thread.hpp"
 #include "topology/pq_connection.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -55,6 +51,7 @@ struct catalogue_keeper::state {
         steady_time looked_at{};
         steady_time due{};
         bool complained = false;
+        bool requested = false;  // while it was being looked at
     };
 
     explicit state(receiver to) : take(std::move(to)) {}
@@ -63,16 +60,17 @@ struct catalogue_keeper::state {
     result<void> look(std::uint32_t number, entry& at, const server_access& to);
     result<router::catalogue_ptr> load(pq_connection& from, const patience& limits);
 
-    receiver take;
-    interrupt wake;
-    std::atomic<bool> stopping{false};
-    std::mutex mutex;
-    std::map<std::uint32_t, entry> entries;  // under mutex
-    std::thread thread;
+    const receiver take;
+    asking_thread thread;
+
+    std::mutex mutex;  // for all below
+    std::map<std::uint32_t, entry> entries;
+    bool started = false;
+    bool stopped = false;
 };
 
 catalogue_keeper::catalogue_keeper(receiver take)
-    : state_(std::make_unique<state>(std::move(take))) {}
+    : state_(std::make_shared<state>(std::move(take))) {}
 
 catalogue_keeper::~catalogue_keeper() {
     stop();
@@ -80,16 +78,16 @@ catalogue_keeper::~catalogue_keeper() {
 
 void catalogue_keeper::want(std::uint32_t database, const std::string& name, access how) {
     const std::lock_guard lock(state_->mutex);
-    if (state_->stopping) {
+    if (state_->stopped) {
         return;
     }
     auto& entry = state_->entries[database];
     entry.name = name;
     entry.how = std::move(how);
-    if (!state_->thread.joinable()) {
-        state_->thread = std::thread([this] { state_->run(); });
+    if (!std::exchange(state_->started, true)) {
+        state_->thread.start("catalogue", [shared = state_] { shared->run(); });
     }
-    state_->wake.raise();
+    state_->thread.wake();
 }
 
 void catalogue_keeper::refresh(std::uint32_t database) {
@@ -98,25 +96,25 @@ void catalogue_keeper::refresh(std::uint32_t database) {
     if (found == state_->entries.end()) {
         return;
     }
+    found->second.requested = true;
     const steady_time soon =
         found->second.seen.empty() ? steady_time{} : found->second.looked_at + shortest_pause;
     if (soon < found->second.due) {
         found->second.due = soon;
-        state_->wake.raise();
+        state_->thread.wake();
     }
 }
 
-void catalogue_keeper::stop() {
-    state_->stopping = true;
-    state_->wake.raise();
-    if (state_->thread.joinable()) {
-        state_->thread.join();
+void catalogue_keeper::stop(milliseconds patience) {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->stopped = true;
     }
+    state_->thread.stop(patience);
 }
 
 void catalogue_keeper::state::run() {
-    ::pthread_setname_np(::pthread_self(), "catalogue");
-    while (!stopping) {
+    while (!thread.stopping()) {
         steady_time next = steady_time::max();
         std::optional<std::uint32_t> number;
         entry now;
@@ -126,18 +124,21 @@ void catalogue_keeper::state::run() {
                 if (one.due < next) {
                     next = one.due;
                     number = id;
-                    now = one;
                 }
+            }
+            if (number) {
+                entries[*number].requested = false;
+                now = entries[*number];
             }
         }
         const steady_time time = std::chrono::steady_clock::now();
         if (!number || next > time) {
-            wake.wait(-1, readiness::nothing, std::min(next, time + usual_pause));
+            thread.wait(-1, readiness::nothing, std::min(next, time + usual_pause));
             continue;
         }
         const auto to = now.how();
         const auto done = to ? look(*number, now, *to) : failure{"no server can be asked now"};
-        if (!done && to && !stopping && !std::exchange(now.complained, true)) {
+        if (!done && to && !thread.stopping() && !std::exchange(now.complained, true)) {
             log::warning(
                 "database {}: its functions and tables cannot be read, so what is not known goes "
                 "to the primary: {}",
@@ -151,7 +152,8 @@ void catalogue_keeper::state::run() {
         kept.seen = now.seen;
         kept.complained = now.complained;
         kept.looked_at = std::chrono::steady_clock::now();
-        kept.due = kept.looked_at + (done ? seconds(usual_pause) : seconds(shortest_pause));
+        const bool soon = !done || kept.requested;
+        kept.due = kept.looked_at + (soon ? shortest_pause : usual_pause);
     }
 }
 
@@ -159,11 +161,7 @@ void catalogue_keeper::state::run() {
 result<void> catalogue_keeper::state::look(
     std::uint32_t number, entry& at, const server_access& to
 ) {
-    const patience limits{
-        wake,
-        [this] { return stopping.load(); },
-        std::chrono::steady_clock::now() + patience_for_all,
-    };
+    const patience limits = thread.until(std::chrono::steady_clock::now() + patience_for_all);
     auto opened = pq_connection::open(to, application_name, limits);
     if (!opened) {
         return opened.error();
@@ -183,10 +181,10 @@ result<void> catalogue_keeper::state::look(
         return made.error();
     }
     at.seen = *(*seen)[0][0];
-    if (!stopping) {
+    thread.tell([&] {
         log::debug("database {}: its functions and tables are known", at.name);
         take(number, std::move(*made));
-    }
+    });
     return {};
 }
 

@@ -41,13 +41,14 @@ public:
     /// all the time.
     void refresh(std::uint32_t database);
 
-    /// Ends the thread; the receiver is not called any more.
-    void stop();
+    /// Ends the thread; the receiver is not called any more. A thread that is stuck in the system's
+    /// resolver is left behind.
+    void stop(milliseconds patience = seconds(2));
 
 private:
     struct state;
 
-    std::unique_ptr<state> state_;
+    std::shared_ptr<state> state_;
 };
 
 }  // namespace pgweir::topology

@@ -44,9 +44,11 @@ cluster_state::cluster_state(
     const std::vector<host_settings>& hosts,
     const lag_limits& limits,
     const memory& remembered,
-    std::string user
+    std::string user,
+    std::uint64_t first_term
 )
     : limits_(limits), memory_(remembered), user_(std::move(user)) {
+    view_.term = first_term;
     for (const host_settings& each : hosts) {
         hosts_.emplace_back().settings = each;
         host_view& shown = view_.hosts.emplace_back();
@@ -80,6 +82,7 @@ void cluster_state::take(std::size_t index, const report& what, steady_time now)
             of.trouble = what.why;
             break;
     }
+    end_first_round(now);
     adopt_system();
     adopt_timeline();
     choose_primary();
@@ -121,10 +124,14 @@ bool cluster_state::everybody(contact is) const noexcept {
     });
 }
 
-bool cluster_state::everybody_asked() const noexcept {
-    return std::none_of(hosts_.begin(), hosts_.end(), [](const host& h) {
+void cluster_state::end_first_round(steady_time now) {
+    if (first_heard_at_ == steady_time{}) {
+        first_heard_at_ = now;
+    }
+    const bool all = std::none_of(hosts_.begin(), hosts_.end(), [](const host& h) {
         return h.reached == contact::never;
     });
+    everybody_asked_ = everybody_asked_ || all || now - first_heard_at_ >= longest_first_round;
 }
 
 bool cluster_state::is_ours(const host& of) const noexcept {
@@ -169,7 +176,7 @@ void cluster_state::adopt_system() {
         }
         return;
     }
-    if (!everybody_asked() || systems.empty()) {
+    if (!everybody_asked_ || systems.empty()) {
         return;
     }
     const auto rank = [](const auto& entry) {
@@ -236,7 +243,7 @@ std::optional<std::size_t> cluster_state::pick_primary() {
             return reign_->host;
         }
     }
-    if (!everybody_asked()) {
+    if (!everybody_asked_) {
         return std::nullopt;
     }
     std::vector<std::size_t> able;
@@ -344,13 +351,13 @@ void cluster_state::judge(std::size_t index, steady_time now) {
     out.received = of.said.received.value_or(0);
     if (!is_ours(of)) {
         const bool decided = memory_.system_identifier != 0;
-        out.state = decided || everybody_asked() ? host_state::foreign : host_state::unknown;
+        out.state = decided || everybody_asked_ ? host_state::foreign : host_state::unknown;
         out.why = decided ? fmt::format(
                                 "its system identifier is {}, and the cluster's is {}",
                                 of.said.system_identifier,
                                 memory_.system_identifier
                             )
-                  : everybody_asked()
+                  : everybody_asked_
                       ? "the servers are of several clusters: take those that are not meant out of "
                         "the list of hosts, then RELOAD"
                       : "the other servers have not been asked yet";

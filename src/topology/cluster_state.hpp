@@ -61,12 +61,13 @@ struct note {
 
 class cluster_state {
 public:
-    /// `user`: as whom servers are asked, for messages.
+    /// `user`: as whom servers are asked, for messages. Terms are counted from `first_term` on.
     cluster_state(
         const std::vector<host_settings>& hosts,
         const lag_limits& limits,
         const memory& remembered,
-        std::string user
+        std::string user,
+        std::uint64_t first_term = 0
     );
 
     void set_limits(const lag_limits& limits) { limits_ = limits; }
@@ -81,6 +82,10 @@ public:
 
     /// What the operator should know since it was last asked.
     std::vector<note> take_notes();
+
+    /// At start, who has not been heard of for so long since somebody else was is not waited for: a
+    /// name may take much longer to be resolved.
+    static constexpr seconds longest_first_round{3};
 
     /// "a:5432".
     std::string name_of(std::size_t index) const;
@@ -129,6 +134,7 @@ private:
     };
 
     void learn(host& of, const answer& said);
+    void end_first_round(steady_time now);
     void adopt_system();
     void adopt_timeline();
     void choose_primary();
@@ -143,7 +149,6 @@ private:
     void tell(std::size_t index, router::host_state before, steady_time now);
 
     bool everybody(contact is) const noexcept;
-    bool everybody_asked() const noexcept;
     bool is_ours(const host& of) const noexcept;
     bool calls_itself_primary(const host& of) const noexcept;
     static process process_of(const host& of) noexcept;
@@ -154,7 +159,9 @@ private:
     std::vector<host> hosts_;
     std::optional<reign> reign_;
     std::optional<reign> last_reign_;  // the one before there was none
-    bool torn_ = false;                // there are several who could be primary
+    steady_time first_heard_at_{};
+    bool everybody_asked_ = false;  // each once, or for long enough
+    bool torn_ = false;             // there are several who could be primary
     sample_history samples_;
     std::uint64_t sampled_incarnation_ = 0;
     router::cluster_view view_;

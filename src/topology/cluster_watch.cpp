@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "topology/prober.hpp"
+#include "topology/pursuit.hpp"
 #include "topology/state_file.hpp"
 
 #include <fmt/format.h>
@@ -38,11 +39,17 @@ struct cluster_watch::state {
     };
 
     struct cluster {
-        cluster(cluster_number id, planned_cluster what, const lag_limits& limits, memory known)
+        cluster(
+            cluster_number id,
+            planned_cluster what,
+            const lag_limits& limits,
+            const memory& known,
+            std::uint64_t first_term
+        )
             : number(id),
               planned(std::move(what)),
               names(names_of(planned)),
-              judge(planned.hosts, limits, known, planned.servers.front().user) {}
+              judge(planned.hosts, limits, known, planned.servers.front().user, first_term) {}
 
         const cluster_number number;
         planned_cluster planned;
@@ -50,10 +57,7 @@ struct cluster_watch::state {
         std::vector<server*> servers;          // in the order of its hosts
         cluster_state judge;
         router::cluster_view_ptr view;
-
-        // What somebody waits for.
-        steady_time wanted_since{};
-        steady_time wanted_until{};
+        pursuit wanted;
     };
 
     explicit state(publisher target) : publish(std::move(target)) {}
@@ -63,12 +67,21 @@ struct cluster_watch::state {
     std::vector<std::unique_ptr<server>> servers;
     std::vector<std::unique_ptr<cluster>> clusters;
     cluster_number last_number = 0;
+    std::uint64_t last_term = 0;  // the highest of all clusters that there were
     state_file file;
-    std::string trouble;  // why the file was not written, when it was last tried
+    bool is_saved = true;  // what is in `file`
     bool stopped = false;
+
+    // Writing takes its time, so it happens without `mutex`; this one is taken before it.
+    std::mutex saving;
+    std::string trouble;  // under `saving`: why it was not written, when that was last tried
+
+    /// Writes down what is to be remembered. REQUIRES: `mutex` is not held.
+    void save();
 
     // REQUIRES of all of these: `mutex` is held.
     void add_cluster(const planned_cluster& what, const plan& all);
+    cluster* find_cluster(cluster_number number);
     server& find_server(const server_access& to, microseconds interval);
     void on_report(const server* from, const report& what);
     void take(cluster& of, std::size_t host, const report& what);
@@ -124,6 +137,7 @@ result<cluster_numbers> cluster_watch::use(const plan& next) {
         }
         unused = state_->take_unused();
     }
+    state_->save();
     return numbers;  // and now the threads end that nobody needs, without the mutex
 }
 
@@ -136,7 +150,8 @@ void cluster_watch::state::add_cluster(const planned_cluster& what, const plan& 
         }
     }
     const memory known = file.recall(names_of(what));
-    clusters.push_back(std::make_unique<cluster>(++last_number, what, all.limits, known));
+    clusters.push_back(std::make_unique<cluster>(++last_number, what, all.limits, known, last_term)
+    );
     cluster& made = *clusters.back();
     for (const server_access& to : what.servers) {
         made.servers.push_back(&find_server(to, all.interval));
@@ -162,8 +177,15 @@ cluster_watch::state::server& cluster_watch::state::find_server(
     server* made = servers.back().get();
     made->access = to;
     made->asking = std::make_unique<prober>(to, interval, [this, made](const report& what) {
-        const std::lock_guard lock(mutex);
-        on_report(made, what);
+        bool unsaved = false;
+        {
+            const std::lock_guard lock(mutex);
+            on_report(made, what);
+            unsaved = !is_saved;
+        }
+        if (unsaved) {
+            save();
+        }
     });
     return *made;
 }
@@ -220,6 +242,7 @@ void cluster_watch::state::take(cluster& of, std::size_t host, const report& wha
 
 void cluster_watch::state::show(cluster& of) {
     of.view = std::make_shared<const router::cluster_view>(of.judge.view());
+    last_term = std::max(last_term, of.view->term);
     publish(of.number, of.view);
 }
 
@@ -231,10 +254,22 @@ void cluster_watch::state::write_notes(cluster& of) {
 
 void cluster_watch::state::remember(const cluster& of) {
     const memory& known = of.judge.remembered();
-    if (known.system_identifier == 0 || !file.remember(of.names, known)) {
-        return;
+    if (known.system_identifier != 0 && file.remember(of.names, known)) {
+        is_saved = false;
     }
-    const auto saved = file.save();
+}
+
+void cluster_watch::state::save() {
+    const std::lock_guard one(saving);
+    state_file copy;
+    {
+        const std::lock_guard lock(mutex);
+        if (std::exchange(is_saved, true)) {
+            return;
+        }
+        copy = file;
+    }
+    const auto saved = copy.save();
     if (!saved && saved.error().message != trouble) {
         log::error("{}", saved.error().message);
     }
@@ -246,35 +281,22 @@ void cluster_watch::state::remember(const cluster& of) {
 void cluster_watch::sample(cluster_number number, microseconds patience) {
     const steady_time asked = now();
     const std::lock_guard lock(state_->mutex);
-    const auto found =
-        std::find_if(state_->clusters.begin(), state_->clusters.end(), [&](const auto& each) {
-            return each->number == number;
-        });
-    if (found == state_->clusters.end()) {
-        return;
+    if (state::cluster* of = state_->find_cluster(number)) {
+        of->wanted.want(asked, patience);
+        state_->pursue(*of);
     }
-    state::cluster& of = **found;
-    of.wanted_since = std::max(of.wanted_since, asked);
-    of.wanted_until = std::max(of.wanted_until, asked + patience);
-    state_->pursue(of);
 }
 
-/// Asks whoever has to answer next for what is waited for, if anything is.
+cluster_watch::state::cluster* cluster_watch::state::find_cluster(cluster_number number) {
+    const auto found = std::find_if(clusters.begin(), clusters.end(), [&](const auto& each) {
+        return each->number == number;
+    });
+    return found == clusters.end() ? nullptr : found->get();
+}
+
 void cluster_watch::state::pursue(const cluster& of) {
-    if (of.wanted_until <= now()) {
-        return;
-    }
-    const router::cluster_view& view = *of.view;
-    if (view.primary && view.sampled_at < of.wanted_since) {
-        return of.servers[*view.primary]->asking->ask_now();
-    }
-    const bool can_arrive = view.primary && view.flushed >= view.inserted.lsn;
-    for (std::size_t host = 0; can_arrive && host < of.servers.size(); host++) {
-        const router::host_view& standby = view.hosts[host];
-        if (standby.role == router::host_role::standby && standby.may_be_read() &&
-            standby.fresh_as_of < of.wanted_since) {
-            of.servers[host]->asking->ask_now();
-        }
+    for (const std::size_t host : of.wanted.next(*of.view, now())) {
+        of.servers[host]->asking->ask_now();
     }
 }
 
@@ -296,25 +318,22 @@ std::optional<server_access> cluster_watch::access_to(
     cluster_number number, const std::string& dbname
 ) const {
     const std::lock_guard lock(state_->mutex);
-    for (const auto& of : state_->clusters) {
-        if (of->number != number) {
-            continue;
-        }
-        const std::vector<router::host_view>& hosts = of->view->hosts;
-        const auto serving =
-            std::find_if(hosts.begin(), hosts.end(), [](const router::host_view& host) {
-                return host.may_be_read();
-            });
-        if (!of->view->primary && serving == hosts.end()) {
-            return std::nullopt;
-        }
-        const std::size_t host =
-            of->view->primary.value_or(static_cast<std::size_t>(serving - hosts.begin()));
-        server_access to = of->planned.servers[host];
-        to.dbname = dbname;
-        return to;
+    const state::cluster* of = state_->find_cluster(number);
+    if (of == nullptr) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    std::optional<std::size_t> chosen = of->view->primary;
+    for (std::size_t host = 0; !chosen && host < of->view->hosts.size(); host++) {
+        if (of->view->hosts[host].may_be_read()) {
+            chosen = host;
+        }
+    }
+    if (!chosen) {
+        return std::nullopt;
+    }
+    server_access to = of->planned.servers[*chosen];
+    to.dbname = dbname;
+    return to;
 }
 
 void cluster_watch::stop(milliseconds patience) {

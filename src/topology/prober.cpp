@@ -1,17 +1,11 @@
 #include "topology/prober.hpp"
 
-#include "topology/interrupt.hpp"
+#include "topology/asking_thread.hpp"
 #include "topology/probe.hpp"
-
-#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <csignal>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 
 namespace pgweir::topology {
@@ -43,23 +37,14 @@ microseconds pause_after(int failures, microseconds interval) noexcept {
 
 struct prober::state {
     state(const server_access& access, microseconds every, callback callee)
-        : to(access), interval(every), told(std::move(callee)) {}
+        : to(access), told(std::move(callee)), interval(every) {}
 
     const server_access to;
-    interrupt wake;
+    const callback told;
+    asking_thread thread;
     std::atomic<microseconds> interval;
-    std::atomic<bool> stopped{false};
     std::atomic<bool> question{false};  // somebody wants an answer now
     std::atomic<bool> attempt{false};   // or an attempt
-
-    std::mutex telling;  // held while `told` runs, so that stop() knows when it does not
-    const callback told;
-
-    std::mutex ending;
-    std::condition_variable changed;
-    bool ended = false;  // under `ending`
-
-    std::thread handle;  // the owner's
 };
 
 /// What the thread does; all of it on that thread.
@@ -69,20 +54,15 @@ public:
         : shared_(std::move(shared)), probe_(shared_->to) {}
 
     void run() {
-        while (!shared_->stopped) {
+        while (!thread().stopping()) {
             if (probe_.connected() || connect()) {
                 ask();
             }
         }
-        const std::lock_guard lock(shared_->ending);
-        shared_->ended = true;
-        shared_->changed.notify_all();
     }
 
 private:
-    patience until(steady_time when) {
-        return {shared_->wake, [this] { return shared_->stopped.load(); }, when};
-    }
+    asking_thread& thread() noexcept { return shared_->thread; }
 
     microseconds interval() const { return shared_->interval.load(); }
 
@@ -90,7 +70,7 @@ private:
         const microseconds urgent = answer_limit(interval());
         const microseconds limit =
             failures_ == 0 ? urgent : std::max(urgent, shared_->to.connect_limit);
-        const auto done = probe_.connect(until(now() + limit));
+        const auto done = probe_.connect(thread().until(now() + limit));
         if (!done) {
             fail(done.error().message);
         }
@@ -101,7 +81,7 @@ private:
         shared_->question = false;
         shared_->attempt = false;
         const steady_time asked_at = now();
-        const auto said = probe_.ask(until(asked_at + answer_limit(interval())));
+        const auto said = probe_.ask(thread().until(asked_at + answer_limit(interval())));
         if (said) {
             failures_ = 0;
             answered_ = true;
@@ -128,32 +108,31 @@ private:
         tell({report::kind::failed, {}, why});
         const steady_time earliest = now() + shortest_pause;
         const steady_time next = now() + pause_after(failures_, interval());
-        while (!shared_->stopped && now() < next) {
+        while (!thread().stopping() && now() < next) {
             if (shared_->attempt.exchange(false)) {
                 sleep_until(earliest);
                 return;
             }
-            shared_->wake.wait(-1, readiness::nothing, next);
+            thread().wait(-1, readiness::nothing, next);
         }
     }
 
     void sleep_until(steady_time when) {
-        while (!shared_->stopped && now() < when) {
-            shared_->wake.wait(-1, readiness::nothing, when);
+        while (!thread().stopping() && now() < when) {
+            thread().wait(-1, readiness::nothing, when);
         }
     }
 
     /// Until it is time for the next question, somebody wants it, or the connection ends.
     void wait_for_next(steady_time asked_at) {
-        while (!shared_->stopped) {
+        while (!thread().stopping()) {
             const bool wanted = shared_->question || shared_->attempt;
             const steady_time due =
                 asked_at + (wanted ? microseconds(between_questions) : interval());
             if (now() >= due) {
                 return;
             }
-            if (shared_->wake.wait(probe_.socket(), readiness::readable, due) ==
-                    wait_result::ready &&
+            if (thread().wait(probe_.socket(), readiness::readable, due) == wait_result::ready &&
                 !probe_.alive()) {
                 return end_connection("the connection is lost");
             }
@@ -161,10 +140,7 @@ private:
     }
 
     void tell(const report& what) {
-        const std::lock_guard lock(shared_->telling);
-        if (!shared_->stopped) {
-            shared_->told(what);
-        }
+        thread().tell([&] { shared_->told(what); });
     }
 
     std::shared_ptr<state> shared_;
@@ -175,16 +151,7 @@ private:
 
 prober::prober(const server_access& to, microseconds interval, callback told)
     : state_(std::make_shared<state>(to, interval, std::move(told))) {
-    // Signals are for those who wait for them.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    state_->handle = std::thread([shared = state_] {
-        ::pthread_setname_np(::pthread_self(), "topology");
-        thread_body(shared).run();
-    });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    state_->thread.start("topology", [shared = state_] { thread_body(shared).run(); });
 }
 
 prober::~prober() {
@@ -193,34 +160,23 @@ prober::~prober() {
 
 void prober::set_interval(microseconds interval) {
     state_->interval = interval;
-    state_->wake.raise();
+    state_->thread.wake();
 }
 
 void prober::ask_now() {
     if (!state_->question.exchange(true)) {
-        state_->wake.raise();
+        state_->thread.wake();
     }
 }
 
 void prober::hurry() {
     if (!state_->attempt.exchange(true)) {
-        state_->wake.raise();
+        state_->thread.wake();
     }
 }
 
 void prober::stop(milliseconds patience) {
-    if (!state_->handle.joinable()) {
-        return;
-    }
-    {
-        const std::lock_guard lock(state_->telling);
-        state_->stopped = true;
-    }
-    state_->wake.raise();
-    std::unique_lock lock(state_->ending);
-    const bool ended = state_->changed.wait_for(lock, patience, [this] { return state_->ended; });
-    lock.unlock();
-    ended ? state_->handle.join() : state_->handle.detach();
+    state_->thread.stop(patience);
 }
 
 }  // namespace pgweir::topology

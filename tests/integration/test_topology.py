@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from certificates import Authority
 from harness import pgweir_only
 from pooler import STATS, Pooler, seconds
 from postgres import free_port, own_folder
@@ -12,9 +13,9 @@ from wire import ServerError, wait_until
 pytestmark = pgweir_only
 
 
-def routed(servers, more=""):
+def routed(servers, more="", host="127.0.0.1"):
     """The entry of a database on these servers."""
-    hosts = ",".join("127.0.0.1" for _ in servers)
+    hosts = ",".join(host for _ in servers)
     ports = ",".join(str(server.port) for server in servers)
     return f"host={hosts} port={ports} dbname=app routing=auto {more}"
 
@@ -23,9 +24,9 @@ def routed(servers, more=""):
 def watch(start_pooler):
     """watch(servers, **settings): a pooler that routes the database app over them."""
 
-    def start(servers, more="", **settings):
+    def start(servers, more="", host="127.0.0.1", **settings):
         settings = {"topology_user": "watcher", **settings}
-        return start_pooler(server=None, databases={"app": routed(servers, more)}, **settings)
+        return start_pooler(server=None, databases={"app": routed(servers, more, host)}, **settings)
 
     return start
 
@@ -144,7 +145,7 @@ def test_nobody_to_ask_as_fails_a_reload(watch, three):
     expect(pooler, {three[0]: PRIMARY})
 
 
-def test_password_comes_from_its_file(watch, three, tmp_path_factory):
+def test_password_comes_from_its_file(watch, three):
     primary = three[0]
     primary.ask("alter role watcher password 'a secret'")
     for server in three:
@@ -177,6 +178,55 @@ def test_ordinary_role_is_told_what_to_grant(watch, three):
     assert rows(pooler)[first.port]["lag_bytes"] is None, "NULL is not 0"
     primary.ask("grant pg_monitor to ordinary")
     expect(pooler, {first: STANDBY, second: STANDBY})
+
+
+# Ways to a server
+
+
+def test_name_is_resolved_and_the_address_that_answers_is_shown(watch, three):
+    pooler = watch(three, host="localhost")
+    expect(pooler, {three[0]: PRIMARY, three[1]: STANDBY})
+    for row in rows(pooler).values():
+        assert row["host"] == "localhost" and row["address"] == "127.0.0.1"
+
+
+def test_name_that_leads_nowhere_is_told(start_pooler, three):
+    primary, first, _ = three
+    entry = f"host=127.0.0.1,nowhere.invalid port={primary.port},{first.port} routing=auto"
+    pooler = start_pooler(server=None, databases={"app": entry}, topology_user="watcher")
+    expect(pooler, {primary: PRIMARY, first: GONE})
+    assert "the name nowhere.invalid leads nowhere" in why(pooler, first)
+
+
+def test_servers_are_reached_by_their_sockets(watch, three):
+    pooler = watch(three, host=three[0].folder)
+    expect(pooler, {three[0]: PRIMARY, three[1]: STANDBY})
+    assert rows(pooler)[three[0].port]["address"] == three[0].folder
+
+
+def test_servers_are_asked_over_tls(watch, three):
+    primary, first, _ = three
+    authority, stranger = Authority(primary.folder), Authority(primary.folder, "stranger")
+    certificate, key = authority.server()
+    for server in (primary, first):
+        with open(f"{server.data}/postgresql.auto.conf", "a", encoding="utf-8") as file:
+            file.write(f"ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\n")
+        server.ask("select pg_reload_conf()")
+        wait_until(lambda: server.ask("show ssl") == "on", "it has TLS")
+    tls = {"server_tls_sslmode": "verify-full", "server_tls_ca_file": authority.certificate}
+    pooler = watch(three, **tls)
+    expect(pooler, {primary: PRIMARY, first: STANDBY, three[2]: GONE})
+    assert "does not support SSL" in why(pooler, three[2])
+    assert primary.ask(
+        "select bool_and(ssl) from pg_stat_ssl join pg_stat_activity using (pid)"
+        " where application_name = 'pgweir topology'"
+    )
+    pooler.reload(server_tls_ca_file=stranger.certificate)
+    expect(pooler, {primary: GONE, first: GONE})
+    assert "certificate verify failed" in why(pooler, primary)
+    pooler.databases["app"] = routed(three, f"sslmode=verify-ca sslrootcert={authority.certificate}")
+    pooler.reload()
+    expect(pooler, {primary: PRIMARY, first: STANDBY})
 
 
 # How far standbys are

@@ -189,6 +189,27 @@ TEST(ClusterStateTest, ServerThatIsDownHasBeenAsked) {
     EXPECT_EQ(c.host(0).why, "Connection refused");
 }
 
+TEST(ClusterStateTest, ServerWhoseNameIsStillBeingResolvedIsNotWaitedForForEver) {
+    cluster c(2);
+    c.primary(0);
+    c.pass(cluster_state::longest_first_round - milliseconds(200));
+    c.primary(0);
+    EXPECT_FALSE(c.view().primary);
+    c.primary(0);
+    EXPECT_EQ(c.view().primary, 0U);
+}
+
+TEST(ClusterStateTest, TermsGoOnFromTheFirst) {
+    cluster_state state({{"a", 5432, 1}}, {}, {}, "watcher", 41);
+    EXPECT_EQ(state.view().term, 41U);
+    answer said;
+    said.system_identifier = our_system;
+    said.timeline = 1;
+    said.inserted = 1;
+    state.take(0, {report::kind::answered, said, {}}, steady_time{seconds(1)});
+    EXPECT_EQ(state.view().term, 42U);
+}
+
 TEST(ClusterStateTest, AnswersOfTheSameChangeNoTerm) {
     cluster c(2);
     c.primary(0);
