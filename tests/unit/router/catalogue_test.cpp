@@ -84,6 +84,16 @@ TEST_F(CatalogueTest, OverloadsWithOtherNumbersOfArgumentsDoNotCount) {
     expect_reason("select f(1)", reason::function);
 }
 
+TEST_F(CatalogueTest, AFunctionWithoutArgumentsHidesThoseOfLaterSchemas) {
+    database.function("public", "random", 0, 'v');
+    database.function("public", "ticket", 0, 's');
+    database.function("evil", "ticket", 0, 'v');
+    expect_read("select random()");
+    EXPECT_TRUE(judged("select ticket()", {1, "app", {}, "public, evil"}).read);
+    EXPECT_FALSE(judged("select ticket()", {1, "app", {}, "evil, public"}).read);
+    EXPECT_FALSE(judged("select random()", {1, "app", {}, "public, pg_catalog"}).read);
+}
+
 TEST_F(CatalogueTest, VariadicFunctionsTakeAnyNumber) {
     database.function("public", "f", 2, 'v', {.variadic = true});
     expect_reason("select f(1)", reason::function);
