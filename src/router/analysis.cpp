@@ -475,7 +475,8 @@ void fact_finder::function(const PgQuery__FuncCall& from) {
             arguments += from.n_agg_order;
         }
         // unnest(a, b) in FROM is unnest(a) and unnest(b), side by side.
-        one.arguments = one.name.name == "unnest" && arguments > 1 ? 1 : static_cast<int>(arguments);
+        one.arguments =
+            one.name.name == "unnest" && arguments > 1 ? 1 : static_cast<int>(arguments);
         one.variadic = from.func_variadic;
         if (one.name.name == "current_setting" && from.n_args > 0) {
             one.setting = constant_string(from.args[0]);

@@ -269,13 +269,21 @@ TEST_F(CatalogueTest, AStableFunctionIsAlsoWhatItsCodeCalls) {
     const auto with_code = [&](const char* name, const char* code) {
         database.function("public", name, 0, 's', {.code = code});
     };
-    with_code("fine", "select count(*) from t where lower(a) = 'nextval of charge'");
+    with_code("fine", "select count(*) from t where upper(a) = 'nextval of charge'");
     with_code("counts", "select nextval('s')");
     with_code("charges", "select public.charge(1)");
     with_code("indirect", "select charges()");
     with_code("dynamic", "begin execute 'select charge(1)'; end");
     with_code("watches", "select count(*) from pg_stat_activity");
     with_code("tenant", "select current_setting('app.tenant')");
+    database.function("evil", "lower", 1, 'v');
+    database.function("public", "charge_row", 1, 'v', {.takes_row = true});
+    with_code("qualified", "select pg_catalog.lower(a), t.charge from t");
+    with_code("unqualified", "select lower(a) from t");
+    with_code("field", "select t.charge_row from t");
+    expect_read("select qualified()");
+    expect_reason("select unqualified()", reason::function);
+    expect_reason("select field()", reason::function);
     with_code("late", "select later()");
     with_code("later", "select \"nextval\"('s')");
     expect_read("select fine()");
