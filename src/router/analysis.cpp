@@ -632,6 +632,17 @@ void fact_finder::into(const PgQuery__IntoClause& from) {
     against(temporary ? reason::session_state : reason::writes);
 }
 
+/// The grammar's trees are at most about as deep as there are tokens.
+bool has_few_tokens(std::string_view text, sql::backslash strings) noexcept {
+    sql::lexer tokens(text, strings);
+    for (std::size_t count = 0; count <= token_limit; count++) {
+        if (tokens.next().is_last()) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct parse_result_free {
     void operator()(PgQueryProtobufParseResult* result) const {
         pg_query_free_protobuf_parse_result(*result);
@@ -657,7 +668,8 @@ text_facts analyse(std::string_view text, sql::backslash strings) {
     // The grammar reads '...' as standard_conforming_strings = on does.
     const bool other_strings =
         strings == sql::backslash::escapes && text.find('\\') != std::string_view::npos;
-    if (text.size() > text_limit || other_strings || text.find('\0') != std::string_view::npos) {
+    if (text.size() > text_limit || other_strings || text.find('\0') != std::string_view::npos ||
+        !has_few_tokens(text, strings)) {
         facts.why = reason::not_understood;
         return facts;
     }

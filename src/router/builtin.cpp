@@ -228,6 +228,10 @@ judgement builtin_function(std::string_view name, volatility declared) noexcept 
     return not_read(reason::function);
 }
 
+bool runs_its_arguments(std::string_view name) noexcept {
+    return name.starts_with("crosstab") || name == "connectby" || name == "xpath_table";
+}
+
 judgement builtin_relation(std::string_view name) noexcept {
     if (begins(name, local_relation_prefixes) && name != "pg_stat_ext") {
         return not_read(reason::server_state);

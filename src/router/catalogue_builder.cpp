@@ -311,7 +311,7 @@ bool catalogue_builder::add_function(row values) {
     one.definition = values[11];
     if (!one.of_user) {
         one.declared = builtin_function(one.name, declared);
-    } else if (declared == volatility::is_volatile || one.definition.size() > text_limit) {
+    } else if (declared == volatility::is_volatile || one.definition.size() > text_limit || runs_its_arguments(one.name)) {
         one.declared = not_read(reason::function);
     } else {
         one.declared = plain_read;

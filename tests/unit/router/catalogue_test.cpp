@@ -296,6 +296,13 @@ TEST_F(CatalogueTest, AStableFunctionIsAlsoWhatItsCodeCalls) {
     expect_reason("select late()", reason::writes);
 }
 
+TEST_F(CatalogueTest, FunctionsThatRunTheirArgumentsAreNoReads) {
+    database.function("public", "crosstab", 1, 's');
+    database.function("public", "connectby", 6, 's');
+    expect_reason("select * from crosstab('select nextval(1)') as c(a int4)", reason::function);
+    expect_reason("select * from connectby('a', 'b', 'c', 'd', 0, 'e')", reason::function);
+}
+
 TEST_F(CatalogueTest, AFieldMayBeAFunctionOfTheRow) {
     database.function("public", "charge_row", 1, 'v', {.takes_row = true});
     expect_read("select t.a from t");
