@@ -77,9 +77,16 @@ void server_statements::use_by_name(const statement& s, std::uint32_t segment) n
     }
 }
 
-bool server_statements::prepared_since(const statement& s, std::uint64_t turn) const noexcept {
+std::optional<std::uint64_t> server_statements::turn_of(const statement& s) const noexcept {
     const auto found = by_number_.find(s.number());
-    return found != by_number_.end() && found->second->turn >= turn;
+    return found == by_number_.end() ? std::nullopt : std::optional(found->second->turn);
+}
+
+void server_statements::confirm(std::uint64_t number, std::uint64_t turn) noexcept {
+    const auto found = by_number_.find(number);
+    if (found != by_number_.end()) {
+        found->second->turn = turn;
+    }
 }
 
 std::optional<std::uint64_t> server_statements::rows_of(const statement& s) const noexcept {

@@ -488,6 +488,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
             return false;
         }
     }
+    if (at_risk_ && server_->requests().ready_owed() != 0 && guarding()) {
+        return hold_segment(bytes, run);
+    }
     if (shares_statements_ && concerns_statements(*what)) {
         return share(*what, bytes, run);
     }
@@ -559,7 +562,7 @@ void client::look_at_mode() noexcept {
     const config::pool_mode mode = wanted->terms.mode.load(std::memory_order_relaxed);
     const config::settings& global = host_.current_runtime()->configuration->global;
     const bool shares = mode != config::pool_mode::session && global.max_prepared_statements > 0;
-    keeps_unnamed_ = shares && global.cache_unnamed_statements;
+    keeps_unnamed_ = shares && global.cache_unnamed_statements && !pipelines_;
     shares_statements_ = shares || (statements_ && statements_->has_any());
     scanner_.set_whole(shares_statements_ ? statement_types : no_types);
 }
@@ -620,6 +623,7 @@ extended_query::step client::step_of(request what, std::string& out, std::string
         note_unnamed(what, scanner_.body());
     }
     guard_wanted_ = guard_wanted_ || to.uses_shared;
+    at_risk_ = at_risk_ || to.at_risk;
     if (!to.pin.empty() && !pinned_) {
         pinned_ = true;
         log::warning(
@@ -715,6 +719,24 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
 /// The message whose beginning was read waits, with all that follows it, until replies have come.
 bool client::hold(std::string_view bytes, std::size_t& run) {
     give_up_guard();
+    return hold_rest(bytes, run);
+}
+
+/// The message begins a segment behind one that may have to be sent again: it waits for the answer.
+/// That happens once to a client, for what is at risk each time is not shared with it any more.
+bool client::hold_segment(std::string_view bytes, std::size_t& run) {
+    pipelines_ = true;
+    keeps_unnamed_ = false;
+    const std::size_t begin =
+        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
+    forward(bytes.substr(run, begin - run));
+    if (guard_from_ != nowhere) {
+        guard_chunk(bytes.substr(0, begin));
+    }
+    return hold_rest(bytes, run);
+}
+
+bool client::hold_rest(std::string_view bytes, std::size_t& run) {
     std::string rest;
     if (!scanner_.raw_in_chunk()) {
         rest = scanner_.raw();
@@ -753,7 +775,8 @@ std::string_view client::name_of(std::uint64_t statement_number) const noexcept 
 }
 
 void client::on_progress() {
-    if (state_ == state::active && !pending_.empty()) {
+    const bool again = guard_ != nullptr && guard_->dropping();
+    if (state_ == state::active && !pending_.empty() && !again) {
         send_pending();
     }
 }
@@ -764,10 +787,16 @@ void client::on_progress() {
 /// With the message whose event this is. Nothing else is under way.
 void client::segment_begins() noexcept {
     guard_wanted_ = false;
+    at_risk_ = false;
     const bool may = server_->requests().status() == transaction_status::idle && !sent_again_;
     const std::size_t begin =
         scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : 0;
     guard_from_ = may ? begin : nowhere;
+}
+
+/// What is sent may have to be sent again.
+bool client::guarding() const noexcept {
+    return guard_from_ != nowhere || (guard_ != nullptr && guard_->watching());
 }
 
 void client::begin_guard() {
@@ -825,6 +854,9 @@ bool client::passes_guard(std::string_view bytes) {
             return false;
         case reply_guard::verdict::release:
             give(guard_->end());
+            if (at_risk_ && statements_) {
+                statements_->confirm(target());
+            }
             return true;
         case reply_guard::verdict::refused:
             if (can_send_again()) {
@@ -841,7 +873,7 @@ bool client::passes_guard(std::string_view bytes) {
 /// can be repaired.
 bool client::can_send_again() const noexcept {
     const protocol::pipeline& requests = server_->requests();
-    return state_ == state::active && statements_ && scanner_.at_boundary() && pending_.empty() &&
+    return state_ == state::active && statements_ && scanner_.at_boundary() &&
            !requests.needs_sync() && requests.ready_owed() <= 1 &&
            statements_->can_repair(guard_->why(), server_->statements());
 }

@@ -108,6 +108,9 @@ public:
     /// Keeps what is needed for undo() from now on: no reply to the segment has come.
     void begin_undo();
 
+    /// What the segment has used was good for it.
+    void confirm(const server& to);
+
     /// True if sending the segment again may help against this error, and no client would wonder.
     bool can_repair(const refusal& error, const pool::server_statements& statements) const noexcept;
 
@@ -224,6 +227,7 @@ private:
     bool pinned_ = false;            // the server has names of its own for this client
     std::optional<std::uint32_t> used_in_;  // the last segment that used what is shared
     bool repairable_ = true;                // what it used was prepared anew by the client
+    std::uint64_t at_risk_ = 0;             // the number of one of these; 0: of none
     std::uint32_t losses_ = 0;              // of the server, when it began
     bool undoing_ = false;                  // changes are noted
     std::vector<change> changes_;           // oldest first

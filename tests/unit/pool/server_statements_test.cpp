@@ -143,12 +143,15 @@ TEST_F(ServerStatementsTest, KnowsWhatWasUsedSince) {
 }
 
 TEST_F(ServerStatementsTest, KnowsSinceWhenItHasAStatement) {
-    EXPECT_FALSE(server.prepared_since(*a, 0));
+    EXPECT_EQ(server.turn_of(*a), std::nullopt);
     server.expect({kind::prepare, scope::server, a, "", 0, {}, 7});
-    EXPECT_FALSE(server.prepared_since(*a, 7)) << "the answer is not here yet";
+    EXPECT_EQ(server.turn_of(*a), std::nullopt) << "the answer is not here yet";
     server.done();
-    EXPECT_TRUE(server.prepared_since(*a, 7));
-    EXPECT_FALSE(server.prepared_since(*a, 8));
+    EXPECT_EQ(server.turn_of(*a), 7u);
+    server.confirm(a->number(), 9);
+    server.confirm(b->number(), 9);
+    EXPECT_EQ(server.turn_of(*a), 9u);
+    EXPECT_EQ(server.turn_of(*b), std::nullopt);
 }
 
 TEST_F(ServerStatementsTest, UnnamedOnesTakeThePlaceOfUnnamedOnesOnly) {
