@@ -61,19 +61,12 @@ server_statements::standing server_statements::standing_of(
     return change->what == kind::prepare ? standing::prepared : standing::missing;
 }
 
-void server_statements::use(const statement& s, std::uint32_t segment) noexcept {
+void server_statements::use(const statement& s, std::uint32_t segment, usage how) noexcept {
     const auto found = by_number_.find(s.number());
     if (found != by_number_.end()) {
         found->second->used = segment;
+        found->second->unnamed = found->second->unnamed && how == usage::unnamed;
         entries_.splice(entries_.begin(), entries_, found->second);
-    }
-}
-
-void server_statements::use_by_name(const statement& s, std::uint32_t segment) noexcept {
-    use(s, segment);
-    const auto found = by_number_.find(s.number());
-    if (found != by_number_.end()) {
-        found->second->unnamed = false;
     }
 }
 

@@ -77,11 +77,11 @@ public:
     /// turn.
     standing standing_of(const statement& s, std::uint32_t segment) const noexcept;
 
-    /// Notes that a request uses it. REQUIRES: it is prepared, or about to be.
-    void use(const statement& s, std::uint32_t segment) noexcept;
+    /// By what a client has a statement.
+    enum class usage : std::uint8_t { by_name, unnamed };
 
-    /// The same by its name: it is no unnamed statement's alone any more.
-    void use_by_name(const statement& s, std::uint32_t segment) noexcept;
+    /// Notes that a request uses it. REQUIRES: it is prepared, or about to be.
+    void use(const statement& s, std::uint32_t segment, usage how = usage::by_name) noexcept;
 
     /// The turn of the store's since when the server has it; nothing if it does not.
     std::optional<std::uint64_t> turn_of(const statement& s) const noexcept;

@@ -457,7 +457,7 @@ void client::relay(std::string_view bytes) {
         return;
     }
     forward(bytes.substr(run, scanner_.position() - run));
-    if (guard_from_ != nowhere) {
+    if (guard_wanted_ || (statements_ && guard_from_ != nowhere)) {
         guard_chunk(bytes.substr(0, scanner_.position()));
     }
     if (server_->requests().releasable() && is_done(transaction_status::idle)) {
@@ -507,8 +507,8 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
     if (!scanner_.raw_in_chunk()) {
         forward(scanner_.raw());
         run = scanner_.position();
+        guard_raw();
     }
-    guard_raw();
     if (*what == request::flush) {
         give_up_guard();  // the client waits for what is held
         server_->answer_locals();
@@ -570,23 +570,22 @@ void client::look_at_mode() noexcept {
 /// REQUIRES: the message's event is that of statement_types.
 bool client::concerns_statements(request what) noexcept {
     const std::string_view body = scanner_.body();
-    if (statements_ && statements_->concerns_too(what, body)) {
+    if (statements_ && statements_->waits_for_more() && statements_->concerns_too(what, body)) {
         return true;
     }
     if (what == request::execute) {
         return false;
     }
-    if (!unnamed_is_own_ && extended_query::concerns_unnamed(what, body)) {
+    if (extended_query::concerns(what, body)) {
         return true;
     }
-    return extended_query::concerns(what, body) ||
-           (keeps_unnamed_ && extended_query::recurs(
-                                  what,
-                                  body,
-                                  scanner_.body_length(),
-                                  server_->requests(),
-                                  host_.statements().recurring()
-                              ));
+    if (what == request::parse) {
+        return keeps_unnamed_ &&
+               extended_query::recurs(
+                   body, scanner_.body_length(), server_->requests(), host_.statements().recurring()
+               );
+    }
+    return !unnamed_is_own_ && extended_query::concerns_unnamed(what, body);
 }
 
 /// A request that the server gets as it is: what replaces its unnamed statement leaves none of
@@ -696,7 +695,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     }
     if (what == request::parse) {
         stats().client_parse_count.add(1);
-        stats().server_parse_count.add(next == step::as_is ? 1 : 0);
+        stats().server_parse_count.add(next == step::replaced ? 0 : 1);
     } else if (what == request::bind) {
         stats().bind_count.add(1);
     }
@@ -706,7 +705,9 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     } else {
         server_->work().sent(what, body, body.size() == scanner_.body_length());
     }
-    guard_raw();
+    if (!scanner_.raw_in_chunk()) {
+        guard_raw();
+    }
     // What was put ahead of it has numbers, too: its own is the last one, if it has one.
     const std::uint64_t sent = server_->requests().next_number();
     watch_session(what, bytes, body, sent == next_number ? sent : sent - 1);
@@ -730,9 +731,7 @@ bool client::hold_segment(std::string_view bytes, std::size_t& run) {
     const std::size_t begin =
         scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
     forward(bytes.substr(run, begin - run));
-    if (guard_from_ != nowhere) {
-        guard_chunk(bytes.substr(0, begin));
-    }
+    guard_chunk(bytes.substr(0, begin));
     return hold_rest(bytes, run);
 }
 
@@ -813,7 +812,7 @@ void client::begin_guard() {
 
 /// A message of the segment that began in an earlier chunk.
 void client::guard_raw() {
-    if (guard_from_ == nowhere || scanner_.raw_in_chunk()) {
+    if (guard_from_ == nowhere) {
         return;
     }
     begin_guard();
@@ -826,8 +825,11 @@ void client::guard_raw() {
 /// What of a segment is in the chunk is kept, if something depends on it, or may when more comes.
 void client::guard_chunk(std::string_view bytes) {
     const std::size_t from = std::exchange(guard_from_, nowhere);
+    if (from == nowhere) {
+        return;
+    }
     const bool begun = guard_ != nullptr && guard_->watching();
-    const bool unfinished = statements_ && server_->requests().needs_sync();
+    const bool unfinished = server_->requests().needs_sync();
     if (!begun && !guard_wanted_ && !unfinished) {
         return;
     }
@@ -853,11 +855,11 @@ bool client::passes_guard(std::string_view bytes) {
         case reply_guard::verdict::hold:
             return false;
         case reply_guard::verdict::release:
-            give(guard_->end());
             if (at_risk_ && statements_) {
                 statements_->confirm(target());
             }
-            return true;
+            release(guard_->end(), bytes);
+            return false;
         case reply_guard::verdict::refused:
             if (can_send_again()) {
                 guard_->drop();
@@ -867,6 +869,16 @@ bool client::passes_guard(std::string_view bytes) {
             return false;
     }
     return true;
+}
+
+/// What was held, and what came behind it: in one piece if that is cheaper.
+void client::release(std::string held, std::string_view bytes) {
+    if (held.empty() || bytes.size() > join_limit) {
+        give(held);
+        return give(bytes);
+    }
+    held += bytes;
+    give(held);
 }
 
 /// The segment is sent whole, nothing of the next one has come, and its error is one of those that

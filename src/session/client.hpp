@@ -179,6 +179,7 @@ private:
     bool passes_guard(std::string_view bytes);
     bool can_send_again() const noexcept;
     void send_again();
+    void release(std::string held, std::string_view bytes);
     void give(std::string_view replies);
     void join(std::string_view bytes);
     std::string_view body_at_hand(std::string_view bytes) const noexcept;

@@ -72,7 +72,10 @@ public:
     /// True if the message can concern a named statement. `body` may be only its first bytes.
     static bool concerns(protocol::request what, std::string_view body) noexcept;
 
-    /// True if it does because of what this client has sent before.
+    /// True if more messages can, because of what this client has sent before.
+    bool waits_for_more() const noexcept { return unnamed_at_stake_ || by_execute_; }
+
+    /// True if it does because of that.
     bool concerns_too(protocol::request what, std::string_view body) const noexcept;
 
     /// True if it uses an unnamed statement, or drops it: it is of interest where that could be
@@ -81,7 +84,6 @@ public:
 
     /// True if it is the Parse of an unnamed statement that may be worth sharing. Notes the text.
     static bool recurs(
-        protocol::request what,
         std::string_view body,
         std::size_t body_length,
         const protocol::pipeline& requests,

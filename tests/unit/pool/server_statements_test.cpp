@@ -166,14 +166,14 @@ TEST_F(ServerStatementsTest, UnnamedOnesTakeThePlaceOfUnnamedOnesOnly) {
     have_for(b, true);
     have_for(c, true);
     EXPECT_EQ(server.room_for_unnamed(3).victim, b) << "the least recently used";
-    server.use(*b, 1);
+    server.use(*b, 1, server_statements::usage::unnamed);
     EXPECT_EQ(server.room_for_unnamed(3).victim, c);
     expect(kind::close, c, 1);
     EXPECT_TRUE(server.room_for_unnamed(3).found);
     EXPECT_EQ(server.room_for_unnamed(3).victim, nullptr) << "one goes already";
     server.dropped();
-    server.use_by_name(*c, 2);
-    server.use_by_name(*b, 2);
+    server.use(*c, 2);
+    server.use(*b, 2);
     EXPECT_FALSE(server.room_for_unnamed(3).found) << "they have names now";
     EXPECT_TRUE(server.room_for_unnamed(4).found);
 }

@@ -176,9 +176,9 @@ private:
         return statements_.concerns_too(what, next.body) ||
                (!unnamed_is_own && extended_query::concerns_unnamed(what, next.body)) ||
                extended_query::concerns(what, next.body) ||
-               (keeps_unnamed &&
+               (what == request::parse && keeps_unnamed &&
                 extended_query::recurs(
-                    what, next.body, next.body.size(), leased->requests, store_.recurring()
+                    next.body, next.body.size(), leased->requests, store_.recurring()
                 ));
     }
 
