@@ -69,14 +69,29 @@ def simple_query(text):
     return message(b"Q", text + b"\0")
 
 
+SYNC = message(b"S", b"")
+
+
+def parse_message(name, text):
+    return message(b"P", name + b"\0" + text + b"\0\0\0")
+
+
+def run_of(name):
+    """What executes a prepared statement."""
+    bind = message(b"B", b"\0" + name + b"\0\0\0\0\0\0\0")
+    return bind + message(b"D", b"P\0") + message(b"E", b"\0\0\0\0\0") + SYNC
+
+
 def extended_query(text):
-    parse = message(b"P", b"\0" + text + b"\0\0\0")
-    bind = message(b"B", b"\0\0\0\0\0\0\0\0")
-    return parse + bind + message(b"D", b"P\0") + message(b"E", b"\0\0\0\0\0") + message(b"S", b"")
+    return parse_message(b"", text) + run_of(b"")
 
 
-def repeat(port, clients, transactions, request):
+def repeat(port, clients, transactions, request, first=None):
+    """`first`: what each client asks for before."""
     sockets = [logged_in(port) for _ in range(clients)]
+    for client in sockets if first else ():
+        client.sendall(first)
+        read_until_ready(client)
     for _ in range(transactions // clients):
         for client in sockets:
             client.sendall(request)
@@ -93,6 +108,10 @@ def simple(port, clients, transactions):
 
 def extended(port, clients, transactions):
     repeat(port, clients, transactions, extended_query(ROW))
+
+
+def prepared(port, clients, transactions):
+    repeat(port, clients, transactions, run_of(b"row"), first=parse_message(b"row", ROW) + SYNC)
 
 
 def big(port, clients, transactions):

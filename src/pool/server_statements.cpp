@@ -61,25 +61,25 @@ server_statements::standing server_statements::standing_of(
     return change->what == kind::prepare ? standing::prepared : standing::missing;
 }
 
-void server_statements::use(const statement& s, std::uint32_t segment) noexcept {
+void server_statements::use(const statement& s, std::uint32_t segment, usage how) noexcept {
     const auto found = by_number_.find(s.number());
     if (found != by_number_.end()) {
         found->second->used = segment;
+        found->second->unnamed = found->second->unnamed && how == usage::unnamed;
         entries_.splice(entries_.begin(), entries_, found->second);
     }
 }
 
-void server_statements::use_by_name(const statement& s, std::uint32_t segment) noexcept {
-    use(s, segment);
+std::optional<std::uint64_t> server_statements::turn_of(const statement& s) const noexcept {
     const auto found = by_number_.find(s.number());
-    if (found != by_number_.end()) {
-        found->second->unnamed = false;
-    }
+    return found == by_number_.end() ? std::nullopt : std::optional(found->second->turn);
 }
 
-bool server_statements::prepared_since(const statement& s, std::uint64_t turn) const noexcept {
-    const auto found = by_number_.find(s.number());
-    return found != by_number_.end() && found->second->turn >= turn;
+void server_statements::confirm(std::uint64_t number, std::uint64_t turn) noexcept {
+    const auto found = by_number_.find(number);
+    if (found != by_number_.end()) {
+        found->second->turn = turn;
+    }
 }
 
 std::optional<std::uint64_t> server_statements::rows_of(const statement& s) const noexcept {

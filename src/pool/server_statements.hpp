@@ -77,14 +77,17 @@ public:
     /// turn.
     standing standing_of(const statement& s, std::uint32_t segment) const noexcept;
 
+    /// By what a client has a statement.
+    enum class usage : std::uint8_t { by_name, unnamed };
+
     /// Notes that a request uses it. REQUIRES: it is prepared, or about to be.
-    void use(const statement& s, std::uint32_t segment) noexcept;
+    void use(const statement& s, std::uint32_t segment, usage how = usage::by_name) noexcept;
 
-    /// The same by its name: it is no unnamed statement's alone any more.
-    void use_by_name(const statement& s, std::uint32_t segment) noexcept;
+    /// The turn of the store's since when the server has it; nothing if it does not.
+    std::optional<std::uint64_t> turn_of(const statement& s) const noexcept;
 
-    /// True if the server has it, and from this turn of the store's or later.
-    bool prepared_since(const statement& s, std::uint64_t turn) const noexcept;
+    /// It was found to be as good as one that is prepared at this turn.
+    void confirm(std::uint64_t number, std::uint64_t turn) noexcept;
 
     /// True if a request under way prepares or closes it.
     bool in_doubt(const statement& s) const noexcept { return last_change(s) != nullptr; }

@@ -474,7 +474,9 @@ void fact_finder::function(const PgQuery__FuncCall& from) {
         if (from.agg_within_group) {
             arguments += from.n_agg_order;
         }
-        one.arguments = static_cast<int>(arguments);
+        // unnest(a, b) in FROM is unnest(a) and unnest(b), side by side.
+        one.arguments =
+            one.name.name == "unnest" && arguments > 1 ? 1 : static_cast<int>(arguments);
         one.variadic = from.func_variadic;
         if (one.name.name == "current_setting" && from.n_args > 0) {
             one.setting = constant_string(from.args[0]);
@@ -630,6 +632,17 @@ void fact_finder::into(const PgQuery__IntoClause& from) {
     against(temporary ? reason::session_state : reason::writes);
 }
 
+/// The grammar's trees are at most about as deep as there are tokens.
+bool has_few_tokens(std::string_view text, sql::backslash strings) noexcept {
+    sql::lexer tokens(text, strings);
+    for (std::size_t count = 0; count <= token_limit; count++) {
+        if (tokens.next().is_last()) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct parse_result_free {
     void operator()(PgQueryProtobufParseResult* result) const {
         pg_query_free_protobuf_parse_result(*result);
@@ -655,7 +668,8 @@ text_facts analyse(std::string_view text, sql::backslash strings) {
     // The grammar reads '...' as standard_conforming_strings = on does.
     const bool other_strings =
         strings == sql::backslash::escapes && text.find('\\') != std::string_view::npos;
-    if (text.size() > text_limit || other_strings || text.find('\0') != std::string_view::npos) {
+    if (text.size() > text_limit || other_strings || text.find('\0') != std::string_view::npos ||
+        !has_few_tokens(text, strings)) {
         facts.why = reason::not_understood;
         return facts;
     }

@@ -28,6 +28,7 @@ bool begins(std::string_view name, const auto& prefixes) noexcept {
 constexpr std::array harmless = std::to_array<std::string_view>({
     "array_sample",
     "array_shuffle",
+    "bernoulli",  // of TABLESAMPLE, as system is
     "clock_timestamp",
     "gen_random_uuid",
     "pg_column_compression",
@@ -42,12 +43,41 @@ constexpr std::array harmless = std::to_array<std::string_view>({
     "pg_sleep_until",
     "random",
     "random_normal",
+    "system",
     "timeofday",
     "uuidv4",
     "uuidv7",
 });
 
 static_assert(std::is_sorted(harmless.begin(), harmless.end()));
+
+/// They read what their arguments name, or make values of a type that these name: nobody sees
+/// there what is called.
+constexpr std::array hidden = std::to_array<std::string_view>({
+    "array_in",
+    "array_recv",
+    "cursor_to_xml",
+    "cursor_to_xmlschema",
+    "database_to_xml",
+    "database_to_xml_and_xmlschema",
+    "database_to_xmlschema",
+    "domain_in",
+    "domain_recv",
+    "multirange_in",
+    "multirange_recv",
+    "range_in",
+    "range_recv",
+    "record_in",
+    "record_recv",
+    "schema_to_xml",
+    "schema_to_xml_and_xmlschema",
+    "schema_to_xmlschema",
+    "table_to_xml",
+    "table_to_xml_and_xmlschema",
+    "table_to_xmlschema",
+});
+
+static_assert(std::is_sorted(hidden.begin(), hidden.end()));
 
 /// Each server, or each session, has its own answer.
 constexpr std::array server_state_prefixes = std::to_array<std::string_view>({
@@ -189,10 +219,17 @@ judgement builtin_function(std::string_view name, volatility declared) noexcept 
     if (begins(name, server_state_prefixes)) {
         return not_read(reason::server_state);
     }
+    if (in(name, hidden)) {
+        return not_read(reason::function);
+    }
     if (declared != volatility::is_volatile || in(name, harmless)) {
         return harmless_read;
     }
     return not_read(reason::function);
+}
+
+bool runs_its_arguments(std::string_view name) noexcept {
+    return name.starts_with("crosstab") || name == "connectby" || name == "xpath_table";
 }
 
 judgement builtin_relation(std::string_view name) noexcept {

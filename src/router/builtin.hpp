@@ -15,6 +15,10 @@ enum class volatility : char { immutable = 'i', stable = 's', is_volatile = 'v' 
 /// A function of pg_catalog or information_schema that came with PostgreSQL.
 judgement builtin_function(std::string_view name, volatility declared) noexcept;
 
+/// A function of an extension in C that runs the SQL that its arguments are, though it is declared
+/// to be no volatile one.
+bool runs_its_arguments(std::string_view name) noexcept;
+
 /// A relation of pg_catalog or information_schema that came with PostgreSQL.
 judgement builtin_relation(std::string_view name) noexcept;
 

@@ -110,13 +110,19 @@ judgement catalogue::judge_function(const used_function& one, const schema_list&
         if (found == functions_.end()) {
             continue;
         }
+        bool hides_others = false;
         for (const overload& candidate : found->second) {
+            // Two functions without arguments differ in their schemas alone: the first is called.
+            hides_others = hides_others || (one.arguments == 0 && candidate.most == 0);
             const bool fits = one.variadic ||
                               (candidate.least <= one.arguments && one.arguments <= candidate.most);
             if (fits) {
                 const judgement& verdict = function_verdicts_[candidate.index];
                 result = result ? both(*result, verdict) : verdict;
             }
+        }
+        if (hides_others) {
+            break;
         }
     }
     if (!result && is_of_grammar(one.name)) {

@@ -50,13 +50,19 @@ bool read_ids(std::string_view text, std::vector<object_id>& out) {
     return true;
 }
 
-/// What a piece of code may call and name, whatever its language makes of it: words, in strings
-/// also.
+/// What a piece of code may call and name, whatever its language makes of it: its words, those in
+/// strings also.
+struct code_words {
+    using set = std::unordered_set<std::string>;
+
+    set called;     ///< what stands before a parenthesis
+    set mentioned;  ///< other names
+    set fields;     ///< of them, those behind a point
+};
+
 class code_reader {
 public:
-    using words = std::unordered_set<std::string>;
-
-    code_reader(words& called, words& mentioned) : called_(called), mentioned_(mentioned) {}
+    explicit code_reader(code_words& out) : out_(out) {}
 
     /// The definition of a function: its own name is the first that is called.
     void read_definition(std::string_view text) {
@@ -69,9 +75,9 @@ private:
 
     void read(std::string_view text, int depth);
     void take_string(const sql::token& string, int depth);
+    void take_name(const std::string& schema, const std::string& name, sql::lexer ahead);
 
-    words& called_;
-    words& mentioned_;
+    code_words& out_;
     bool own_name_ = false;
 };
 
@@ -82,34 +88,49 @@ void code_reader::take_string(const sql::token& string, int depth) {
     }
 }
 
+/// A name, with what is before its point or nothing. As a key, it is with its schema if it has one.
+void code_reader::take_name(const std::string& schema, const std::string& name, sql::lexer ahead) {
+    const std::string key = schema.empty() ? name : schema + '\0' + name;
+    if (!ahead.next().is('(')) {
+        out_.mentioned.insert(key);
+        if (!schema.empty()) {
+            out_.fields.insert(name);
+        }
+    } else if (own_name_) {
+        own_name_ = false;
+    } else {
+        const sql::token argument = ahead.next();
+        const bool own_parameter = name == "current_setting" && argument.is_string() &&
+                                   argument.text.find('.') != std::string_view::npos;
+        if (!own_parameter) {
+            out_.called.insert(key);
+        }
+    }
+}
+
 void code_reader::read(std::string_view text, int depth) {
     sql::lexer tokens(text);
+    std::string schema;
     for (sql::token one = tokens.next(); !one.is_last(); one = tokens.next()) {
         std::string name;
         if (one.is_string()) {
             take_string(one, depth);
         } else if (sql::append_name(one, name)) {
-            if (!tokens.peek().is('(')) {
-                mentioned_.insert(std::move(name));
-            } else if (own_name_) {
-                own_name_ = false;
-            } else {
-                sql::lexer ahead = tokens;
-                ahead.next();
-                const sql::token argument = ahead.next();
-                const bool own_parameter = name == "current_setting" && argument.is_string() &&
-                                           argument.text.find('.') != std::string_view::npos;
-                if (!own_parameter) {
-                    called_.insert(std::move(name));
-                }
+            if (tokens.peek().is('.')) {
+                schema = std::move(name);
+                tokens.next();
+                continue;
             }
+            take_name(schema, name, tokens);
         }
+        schema.clear();
     }
 }
 
 }  // namespace
 
 struct catalogue_builder::function_entry {
+    std::string schema;
     std::string name;
     bool of_user = false;
     judgement declared;  ///< by what PostgreSQL says of it alone
@@ -117,13 +138,13 @@ struct catalogue_builder::function_entry {
     std::vector<object_id> type_ids;
     std::string definition;
 
-    code_reader::words called;
-    code_reader::words mentioned;
+    code_words words;
     index_list functions;
     index_list types;
 };
 
 struct catalogue_builder::relation_entry {
+    std::string schema;
     std::string name;
     judgement declared;
     std::vector<std::string> expressions;  ///< the definition of a view, policies
@@ -161,9 +182,24 @@ struct catalogue_builder::parts {
     std::unordered_map<object_id, index> type_of;
     std::unordered_map<object_id, std::vector<object_id>> row_types;  ///< with their columns'
 
-    /// The names of functions and relations that are no reads now.
-    std::unordered_map<std::string, judgement> bad_functions;
-    std::unordered_map<std::string, judgement> bad_relations;
+    using verdicts = std::unordered_map<std::string, judgement>;
+
+    /// The functions and relations that are no reads now, by their names with a schema and without.
+    verdicts bad_functions;
+    verdicts bad_relations;
+
+    template <typename Entries>
+    static void collect_bad(
+        const Entries& entries, const std::vector<judgement>& known, verdicts& out
+    ) {
+        out.clear();
+        for (index i = 0; i < entries.size(); i++) {
+            if (!known[i].read) {
+                out.emplace(entries[i].name, known[i]);
+                out.emplace(catalogue::key_of(entries[i].schema, entries[i].name), known[i]);
+            }
+        }
+    }
 
     bool has_database = false;
     std::uint64_t digest = 0xcbf29ce484222325;
@@ -269,12 +305,13 @@ bool catalogue_builder::add_function(row values) {
         return false;
     }
     const auto declared = static_cast<volatility>(values[6].front());
+    one.schema = values[1];
     one.name = values[2];
     one.of_user = !is_true(values[7]);
     one.definition = values[11];
     if (!one.of_user) {
         one.declared = builtin_function(one.name, declared);
-    } else if (declared == volatility::is_volatile || one.definition.size() > text_limit) {
+    } else if (declared == volatility::is_volatile || one.definition.size() > text_limit || runs_its_arguments(one.name)) {
         one.declared = not_read(reason::function);
     } else {
         one.declared = plain_read;
@@ -325,6 +362,7 @@ bool catalogue_builder::add_relation(row values) {
         return false;
     }
     relation_entry one;
+    one.schema = values[1];
     one.name = values[2];
     one.declared = is_true(values[6]) ? builtin_relation(one.name)
                                       : declared_relation(values[3].front(), values[4].front());
@@ -463,7 +501,7 @@ void catalogue_builder::connect_functions() {
         one.functions = parts::indices(one.made_of, parts_->function_of);
         one.types = parts::indices(one.type_ids, parts_->type_of);
         if (one.of_user && one.declared.read) {
-            code_reader(one.called, one.mentioned).read_definition(one.definition);
+            code_reader(one.words).read_definition(one.definition);
         }
         one.definition = std::string();
     }
@@ -511,20 +549,8 @@ void catalogue_builder::connect_types() {
 void catalogue_builder::settle() {
     bool changed = true;
     while (changed) {
-        parts_->bad_functions.clear();
-        parts_->bad_relations.clear();
-        for (index i = 0; i < parts_->functions.size(); i++) {
-            const judgement& verdict = made_->function_verdicts_[i];
-            if (!verdict.read) {
-                parts_->bad_functions.emplace(parts_->functions[i].name, verdict);
-            }
-        }
-        for (index i = 0; i < parts_->relations.size(); i++) {
-            const judgement& verdict = made_->relation_verdicts_[i];
-            if (!verdict.read) {
-                parts_->bad_relations.emplace(parts_->relations[i].name, verdict);
-            }
-        }
+        parts::collect_bad(parts_->functions, made_->function_verdicts_, parts_->bad_functions);
+        parts::collect_bad(parts_->relations, made_->relation_verdicts_, parts_->bad_relations);
         const bool functions = settle_functions();
         const bool types = settle_types();
         const bool relations = settle_relations();
@@ -548,16 +574,19 @@ bool worsen(judgement& verdict, const judgement& by) noexcept {
 
 judgement catalogue_builder::judge_code(const function_entry& of) const {
     judgement result = harmless_read;
-    for (const std::string& name : of.called) {
-        const auto found = parts_->bad_functions.find(name);
-        if (found != parts_->bad_functions.end()) {
-            result = both(result, found->second);
+    const auto take = [&](const code_words::set& names, const parts::verdicts& bad) {
+        for (const std::string& name : names) {
+            const auto found = bad.find(name);
+            if (found != bad.end()) {
+                result = both(result, found->second);
+            }
         }
-    }
-    for (const std::string& name : of.mentioned) {
-        const auto found = parts_->bad_relations.find(name);
-        if (found != parts_->bad_relations.end()) {
-            result = both(result, found->second);
+    };
+    take(of.words.called, parts_->bad_functions);
+    take(of.words.mentioned, parts_->bad_relations);
+    for (const std::string& field : of.words.fields) {
+        if (made_->row_functions_.contains(field)) {
+            take({field}, parts_->bad_functions);
         }
     }
     return result;

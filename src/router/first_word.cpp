@@ -116,6 +116,9 @@ std::optional<judgement> judge_by_first_word(
     while (first.is(';')) {
         first = tokens.next();
     }
+    if (first.is("select")) {
+        return std::nullopt;
+    }
     if (first.kind == sql::token_kind::end) {
         return judgement{true, reason::read, true};
     }

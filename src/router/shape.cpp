@@ -68,50 +68,43 @@ private:
     std::uint64_t v3_;
 };
 
+/// Eight bytes at once, the letters of ASCII among them in lower case.
+constexpr std::uint64_t lower_case(std::uint64_t bytes) noexcept {
+    constexpr std::uint64_t each = 0x0101010101010101;
+    const std::uint64_t low = bytes & (each * 0x7f);
+    const std::uint64_t from_a = low + each * (0x80 - 'A');
+    const std::uint64_t behind_z = low + each * (0x7f - 'Z');
+    const std::uint64_t upper = (from_a ^ behind_z) & ~bytes & (each * 0x80);
+    return bytes | (upper >> 2);
+}
+
+static_assert(lower_case(0x5b5a4d4140c1c180) == 0x5b7a6d6140c1c180);
+
+enum class spelling : std::uint8_t { kept, lower };
+
 /// Collects bytes, and hashes them eight at a time.
 class byte_hash {
 public:
     explicit byte_hash(const shape_key& key) noexcept : hash_(key) {}
 
-    void put(char byte) noexcept {
-        if (used_ == buffer_.size()) {
-            flush();
+    /// A mark, the bytes, and a zero byte.
+    void put(char mark, std::string_view bytes, spelling how) noexcept {
+        if (used_ + bytes.size() + 2 > capacity) {
+            put_long(mark, bytes, how);
+            return;
         }
-        buffer_[used_++] = byte;
-    }
-
-    void put(std::string_view bytes) noexcept {
-        while (!bytes.empty()) {
-            const std::size_t part = room(bytes.size());
-            std::memcpy(buffer_.data() + used_, bytes.data(), part);
-            used_ += part;
-            bytes.remove_prefix(part);
-        }
-    }
-
-    /// With the letters of ASCII in lower case, as PostgreSQL reads words.
-    void put_lower(std::string_view bytes) noexcept {
-        while (!bytes.empty()) {
-            const std::size_t part = room(bytes.size());
-            char* out = buffer_.data() + used_;
-            for (std::size_t i = 0; i < part; i++) {
-                const auto byte = static_cast<unsigned char>(bytes[i]);
-                const bool upper = static_cast<unsigned char>(byte - 'A') < 26;
-                out[i] = static_cast<char>(byte | (upper ? 0x20 : 0));
-            }
-            used_ += part;
-            bytes.remove_prefix(part);
-        }
+        buffer_[used_] = mark;
+        append(bytes, how, used_ + 1);
+        used_ += bytes.size() + 2;
+        buffer_[used_ - 1] = '\0';
     }
 
     void put_number(std::uint64_t number) noexcept {
-        put(std::string_view(reinterpret_cast<const char*>(&number), sizeof number));
-    }
-
-    /// With its length, so that it cannot be taken for a part of what follows.
-    void put_sized(std::string_view bytes) noexcept {
-        put_number(bytes.size());
-        put(bytes);
+        if (used_ + sizeof number > capacity) {
+            flush();
+        }
+        std::memcpy(buffer_.data() + used_, &number, sizeof number);
+        used_ += sizeof number;
     }
 
     shape finish() noexcept {
@@ -119,7 +112,7 @@ public:
         while (used_ % 8 != 0) {
             buffer_[used_++] = '\0';
         }
-        hash_words(used_ / 8);
+        flush();
         hash_.add(size);
         return hash_.finish();
     }
@@ -127,31 +120,53 @@ public:
 private:
     static constexpr std::size_t capacity = 512;
 
-    std::size_t room(std::size_t wanted) noexcept {
+    /// What is behind the bytes may be written over, up to seven bytes of it.
+    void append(std::string_view bytes, spelling how, std::size_t at) noexcept {
+        char* out = buffer_.data() + at;
+        std::memcpy(out, bytes.data(), bytes.size());
+        if (how == spelling::lower) {
+            for (std::size_t i = 0; i < bytes.size(); i += 8) {
+                std::uint64_t word = 0;
+                std::memcpy(&word, out + i, sizeof word);
+                word = lower_case(word);
+                std::memcpy(out + i, &word, sizeof word);
+            }
+        }
+    }
+
+    void put_long(char mark, std::string_view bytes, spelling how) noexcept {
+        flush();
+        buffer_[used_++] = mark;
+        while (!bytes.empty()) {
+            const std::size_t part = std::min(bytes.size(), capacity - used_);
+            append(bytes.substr(0, part), how, used_);
+            used_ += part;
+            bytes.remove_prefix(part);
+            flush();
+        }
         if (used_ == capacity) {
             flush();
         }
-        return std::min(wanted, capacity - used_);
+        buffer_[used_++] = '\0';
     }
 
+    /// Hashes the whole words there are, and moves what is left of one to the beginning.
     void flush() noexcept {
-        hash_words(capacity / 8);
-        hashed_ += capacity;
-        used_ = 0;
-    }
-
-    void hash_words(std::size_t count) noexcept {
-        for (std::size_t i = 0; i < count; i++) {
+        const std::size_t words = used_ / 8;
+        for (std::size_t i = 0; i < words; i++) {
             std::uint64_t word = 0;
             std::memcpy(&word, buffer_.data() + 8 * i, sizeof word);
             hash_.add(word);
         }
+        used_ -= 8 * words;
+        std::memcpy(buffer_.data(), buffer_.data() + 8 * words, used_);
+        hashed_ += 8 * words;
     }
 
     sip_hash hash_;
     std::size_t used_ = 0;
     std::uint64_t hashed_ = 0;
-    std::array<char, capacity> buffer_;
+    std::array<char, capacity + 8> buffer_;
 };
 
 bool begins_query(const token& first) noexcept {
@@ -209,18 +224,23 @@ outcome put_tokens(sql::lexer tokens, literals mode, byte_hash& out) noexcept {
             at_beginning = false;
             keep = mode == literals::all_kept || !begins_query(one);
         }
-        out.put(static_cast<char>(static_cast<int>(one.kind) + 1));
-        if (one.kind == token_kind::word) {
-            out.put_lower(one.text);
-        } else if (keep || !is_literal(one.kind)) {
-            out.put(one.text);
-        }
-        out.put('\0');
+        const bool counts = keep || !is_literal(one.kind);
+        out.put(
+            static_cast<char>(static_cast<int>(one.kind) + 1),
+            counts ? one.text : std::string_view(),
+            one.kind == token_kind::word ? spelling::lower : spelling::kept
+        );
         if (mode != literals::all_kept && makes_literals_matter(one)) {
             return outcome::literals_matter;
         }
     }
     return outcome::too_long;
+}
+
+/// With its length, so that it cannot be taken for a part of what follows.
+void put_sized(std::string_view bytes, byte_hash& out) noexcept {
+    out.put_number(bytes.size());
+    out.put('\0', bytes, spelling::kept);
 }
 
 void put_scope(const name_scope& scope, std::uint64_t generation, byte_hash& out) noexcept {
@@ -229,9 +249,9 @@ void put_scope(const name_scope& scope, std::uint64_t generation, byte_hash& out
         std::uint64_t{scope.catalogue} << 8 | (scope.search_path_known ? 2U : 0U) |
         (scope.strings == sql::backslash::escapes ? 1U : 0U)
     );
-    out.put_sized(scope.role);
-    out.put_sized(scope.user);
-    out.put_sized(scope.search_path);
+    put_sized(scope.role, out);
+    put_sized(scope.user, out);
+    put_sized(scope.search_path, out);
 }
 
 }  // namespace

@@ -482,7 +482,7 @@ void client::relay_requests(std::string_view bytes) {
         return;
     }
     forward(bytes.substr(run, scanner_.position() - run));
-    if (guard_from_ != nowhere) {
+    if (guard_wanted_ || (statements_ && guard_from_ != nowhere)) {
         guard_chunk(bytes.substr(0, scanner_.position()));
     }
     if (server_->requests().releasable() && is_done(transaction_status::idle)) {
@@ -513,6 +513,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
             return false;
         }
     }
+    if (at_risk_ && server_->requests().ready_owed() != 0 && guarding()) {
+        return hold_segment(bytes, run);
+    }
     if (shares_statements_ && concerns_statements(*what)) {
         return share(*what, bytes, run);
     }
@@ -529,8 +532,8 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
     if (!scanner_.raw_in_chunk()) {
         forward(scanner_.raw());
         run = scanner_.position();
+        guard_raw();
     }
-    guard_raw();
     if (*what == request::flush) {
         give_up_guard();  // the client waits for what is held
         server_->answer_locals();
@@ -584,7 +587,7 @@ void client::look_at_mode() noexcept {
     const config::pool_mode mode = wanted->terms.mode.load(std::memory_order_relaxed);
     const config::settings& global = host_.current_runtime()->configuration->global;
     const bool shares = mode != config::pool_mode::session && global.max_prepared_statements > 0;
-    keeps_unnamed_ = shares && global.cache_unnamed_statements;
+    keeps_unnamed_ = shares && global.cache_unnamed_statements && !pipelines_;
     shares_statements_ = shares || (statements_ && statements_->has_any());
     scanner_.set_whole(shares_statements_ ? statement_types : no_types);
 }
@@ -592,23 +595,22 @@ void client::look_at_mode() noexcept {
 /// REQUIRES: the message's event is that of statement_types.
 bool client::concerns_statements(request what) noexcept {
     const std::string_view body = scanner_.body();
-    if (statements_ && statements_->concerns_too(what, body)) {
+    if (statements_ && statements_->waits_for_more() && statements_->concerns_too(what, body)) {
         return true;
     }
     if (what == request::execute) {
         return false;
     }
-    if (!unnamed_is_own_ && extended_query::concerns_unnamed(what, body)) {
+    if (extended_query::concerns(what, body)) {
         return true;
     }
-    return extended_query::concerns(what, body) ||
-           (keeps_unnamed_ && extended_query::recurs(
-                                  what,
-                                  body,
-                                  scanner_.body_length(),
-                                  server_->requests(),
-                                  host_.statements().recurring()
-                              ));
+    if (what == request::parse) {
+        return keeps_unnamed_ &&
+               extended_query::recurs(
+                   body, scanner_.body_length(), server_->requests(), host_.statements().recurring()
+               );
+    }
+    return !unnamed_is_own_ && extended_query::concerns_unnamed(what, body);
 }
 
 /// A request that the server gets as it is: what replaces its unnamed statement leaves none of
@@ -645,6 +647,7 @@ extended_query::step client::step_of(request what, std::string& out, std::string
         note_unnamed(what, scanner_.body());
     }
     guard_wanted_ = guard_wanted_ || to.uses_shared;
+    at_risk_ = at_risk_ || to.at_risk;
     if (!to.pin.empty() && !pinned_) {
         pinned_ = true;
         log::warning(
@@ -717,7 +720,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     }
     if (what == request::parse) {
         stats().client_parse_count.add(1);
-        stats().server_parse_count.add(next == step::as_is ? 1 : 0);
+        stats().server_parse_count.add(next == step::replaced ? 0 : 1);
     } else if (what == request::bind) {
         stats().bind_count.add(1);
     }
@@ -727,7 +730,9 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     } else {
         server_->work().sent(what, body, body.size() == scanner_.body_length());
     }
-    guard_raw();
+    if (!scanner_.raw_in_chunk()) {
+        guard_raw();
+    }
     // What was put ahead of it has numbers, too: its own is the last one, if it has one.
     const std::uint64_t sent = server_->requests().next_number();
     watch_session(what, bytes, body, sent == next_number ? sent : sent - 1);
@@ -740,6 +745,22 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
 /// The message whose beginning was read waits, with all that follows it, until replies have come.
 bool client::hold(std::string_view bytes, std::size_t& run) {
     give_up_guard();
+    return hold_rest(bytes, run);
+}
+
+/// The message begins a segment behind one that may have to be sent again: it waits for the answer.
+/// That happens once to a client, for what is at risk each time is not shared with it any more.
+bool client::hold_segment(std::string_view bytes, std::size_t& run) {
+    pipelines_ = true;
+    keeps_unnamed_ = false;
+    const std::size_t begin =
+        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
+    forward(bytes.substr(run, begin - run));
+    guard_chunk(bytes.substr(0, begin));
+    return hold_rest(bytes, run);
+}
+
+bool client::hold_rest(std::string_view bytes, std::size_t& run) {
     std::string rest;
     if (!scanner_.raw_in_chunk()) {
         rest = scanner_.raw();
@@ -778,7 +799,8 @@ std::string_view client::name_of(std::uint64_t statement_number) const noexcept 
 }
 
 void client::on_progress() {
-    if (state_ == state::active && !pending_.empty()) {
+    const bool again = guard_ != nullptr && guard_->dropping();
+    if (state_ == state::active && !pending_.empty() && !again) {
         send_pending();
     }
 }
@@ -789,11 +811,17 @@ void client::on_progress() {
 /// With the message whose event this is. Nothing else is under way.
 void client::segment_begins() noexcept {
     guard_wanted_ = false;
+    at_risk_ = false;
     const bool may = server_->requests().status() == transaction_status::idle && !sent_again_ &&
                      (routing_ == nullptr || routing_->guard.off());
     const std::size_t begin =
         scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : 0;
     guard_from_ = may ? begin : nowhere;
+}
+
+/// What is sent may have to be sent again.
+bool client::guarding() const noexcept {
+    return guard_from_ != nowhere || (guard_ != nullptr && guard_->watching());
 }
 
 void client::begin_guard() {
@@ -810,7 +838,7 @@ void client::begin_guard() {
 
 /// A message of the segment that began in an earlier chunk.
 void client::guard_raw() {
-    if (guard_from_ == nowhere || scanner_.raw_in_chunk()) {
+    if (guard_from_ == nowhere) {
         return;
     }
     begin_guard();
@@ -823,8 +851,11 @@ void client::guard_raw() {
 /// What of a segment is in the chunk is kept, if something depends on it, or may when more comes.
 void client::guard_chunk(std::string_view bytes) {
     const std::size_t from = std::exchange(guard_from_, nowhere);
+    if (from == nowhere) {
+        return;
+    }
     const bool begun = guard_ != nullptr && guard_->watching();
-    const bool unfinished = statements_ && server_->requests().needs_sync();
+    const bool unfinished = server_->requests().needs_sync();
     if (!begun && !guard_wanted_ && !unfinished) {
         return;
     }
@@ -850,8 +881,11 @@ bool client::passes_guard(std::string_view bytes) {
         case reply_guard::verdict::hold:
             return false;
         case reply_guard::verdict::release:
-            give(guard_->end());
-            return true;
+            if (at_risk_ && statements_) {
+                statements_->confirm(target());
+            }
+            release(guard_->end(), bytes);
+            return false;
         case reply_guard::verdict::refused:
             if (can_send_again()) {
                 guard_->drop();
@@ -863,11 +897,21 @@ bool client::passes_guard(std::string_view bytes) {
     return true;
 }
 
+/// What was held, and what came behind it: in one piece if that is cheaper.
+void client::release(std::string held, std::string_view bytes) {
+    if (held.empty() || bytes.size() > join_limit) {
+        give(held);
+        return give(bytes);
+    }
+    held += bytes;
+    give(held);
+}
+
 /// The segment is sent whole, nothing of the next one has come, and its error is one of those that
 /// can be repaired.
 bool client::can_send_again() const noexcept {
     const protocol::pipeline& requests = server_->requests();
-    return state_ == state::active && statements_ && scanner_.at_boundary() && pending_.empty() &&
+    return state_ == state::active && statements_ && scanner_.at_boundary() &&
            !requests.needs_sync() && requests.ready_owed() <= 1 &&
            statements_->can_repair(guard_->why(), server_->statements());
 }

@@ -181,9 +181,12 @@ private:
         protocol::request what, std::string& out, std::string_view& bound_text
     );
     bool hold(std::string_view bytes, std::size_t& run);
+    bool hold_segment(std::string_view bytes, std::size_t& run);
+    bool hold_rest(std::string_view bytes, std::size_t& run);
 
     // Requests that may be sent again.
     void segment_begins() noexcept;
+    bool guarding() const noexcept;
     void begin_guard();
     void guard_raw();
     void guard_chunk(std::string_view bytes);
@@ -191,6 +194,7 @@ private:
     bool passes_guard(std::string_view bytes);
     bool can_send_again() const noexcept;
     void send_again();
+    void release(std::string held, std::string_view bytes);
     void give(std::string_view replies);
     void join(std::string_view bytes);
     std::string_view body_at_hand(std::string_view bytes) const noexcept;
@@ -270,6 +274,8 @@ private:
     bool unnamed_is_own_ = false;  // the server's unnamed statement cannot be another client's
     bool pinned_ = false;          // to its server, which has names that are only its own
     bool guard_wanted_ = false;    // what is sent depends on what the server is believed to have
+    bool at_risk_ = false;         // and that may be outdated
+    bool pipelines_ = false;       // sends the next segment before the answer to one at risk
     bool sent_again_ = false;      // the segment under way
     net::address peer_;
     net::stream_ptr stream_;

@@ -262,7 +262,7 @@ statement_ptr extended_query::make_statement(
     server& to
 ) {
     statement_ptr made;
-    if (names_.size() < names_limit) {
+    if (!pinned_ && names_.size() < names_limit) {  // pinned, the server knows its names best
         made = to.store.find_or_make(to.scope, definition, to.settings, how, form);
     }
     if (made == nullptr) {
@@ -323,11 +323,20 @@ void extended_query::uses(const found& known, server& to) {
     if (used_in_ != to.requests.segment()) {
         used_in_ = to.requests.segment();
         repairable_ = true;
+        at_risk_ = 0;
         losses_ = to.statements.losses();
     }
-    repairable_ =
-        repairable_ && (to.unnamed || !to.statements.prepared_since(*known.statement, known.turn));
     to.uses_shared = true;
+    const std::optional<std::uint64_t> since = to.statements.turn_of(*known.statement);
+    if (!since) {
+        return;
+    }
+    if (to.unnamed || *since < known.turn) {
+        to.at_risk = true;
+        at_risk_ = known.statement->number();
+    } else {
+        repairable_ = false;
+    }
 }
 
 extended_query::step extended_query::bind(
@@ -488,6 +497,12 @@ void extended_query::on_failure(const statement_effect& effect) {
 void extended_query::begin_undo() {
     changes_.clear();
     undoing_ = true;
+}
+
+void extended_query::confirm(const server& to) {
+    if (at_risk_ != 0) {
+        to.statements.confirm(at_risk_, to.store.next_turn());
+    }
 }
 
 bool extended_query::can_repair(const refusal& error, const pool::server_statements& statements)

@@ -72,7 +72,10 @@ public:
     /// True if the message can concern a named statement. `body` may be only its first bytes.
     static bool concerns(protocol::request what, std::string_view body) noexcept;
 
-    /// True if it does because of what this client has sent before.
+    /// True if more messages can, because of what this client has sent before.
+    bool waits_for_more() const noexcept { return unnamed_at_stake_ || by_execute_; }
+
+    /// True if it does because of that.
     bool concerns_too(protocol::request what, std::string_view body) const noexcept;
 
     /// True if it uses an unnamed statement, or drops it: it is of interest where that could be
@@ -81,7 +84,6 @@ public:
 
     /// True if it is the Parse of an unnamed statement that may be worth sharing. Notes the text.
     static bool recurs(
-        protocol::request what,
         std::string_view body,
         std::size_t body_length,
         const protocol::pipeline& requests,
@@ -107,6 +109,9 @@ public:
 
     /// Keeps what is needed for undo() from now on: no reply to the segment has come.
     void begin_undo();
+
+    /// What the segment has used was good for it.
+    void confirm(const server& to);
 
     /// True if sending the segment again may help against this error, and no client would wonder.
     bool can_repair(const refusal& error, const pool::server_statements& statements) const noexcept;
@@ -231,6 +236,7 @@ private:
     bool pinned_ = false;            // the server has names of its own for this client
     std::optional<std::uint32_t> used_in_;  // the last segment that used what is shared
     bool repairable_ = true;                // what it used was prepared anew by the client
+    std::uint64_t at_risk_ = 0;             // the number of one of these; 0: of none
     std::uint32_t losses_ = 0;              // of the server, when it began
     bool undoing_ = false;                  // changes are noted
     std::vector<change> changes_;           // oldest first

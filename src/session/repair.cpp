@@ -21,6 +21,14 @@ constexpr protocol::type_set session_types{"SA"};
 /// Strings keep this much for the next time.
 constexpr std::size_t kept_capacity = 512;
 
+/// Of the message that begins there, the header included.
+std::size_t length_at(std::string_view bytes, std::size_t begin) noexcept {
+    const auto byte = [at = bytes.data() + begin](int index) {
+        return std::size_t{static_cast<unsigned char>(at[index])};
+    };
+    return (byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4)) + 1;
+}
+
 void empty(std::string& text) {
     if (text.capacity() > kept_capacity) {
         text = std::string();
@@ -68,25 +76,6 @@ bool reply_guard::keep(std::string_view requests) {
     return true;
 }
 
-/// Of held_, with the bytes behind it.
-char reply_guard::at(std::size_t position, std::string_view bytes) const noexcept {
-    return position < held_.size() ? held_[position] : bytes[position - held_.size()];
-}
-
-/// Of the message that begins there, the header included.
-std::size_t reply_guard::length_at(std::size_t position, std::string_view bytes) const noexcept {
-    std::size_t length = 0;
-    for (std::size_t i = 1; i < protocol::header_size; i++) {
-        length = length << 8 | static_cast<unsigned char>(at(position + i, bytes));
-    }
-    return length + 1;
-}
-
-reply_guard::verdict reply_guard::decided() noexcept {
-    state_ = state::off;
-    return verdict::release;
-}
-
 reply_guard::verdict reply_guard::feed(std::string_view bytes) {
     switch (state_) {
         case state::off:
@@ -101,33 +90,44 @@ reply_guard::verdict reply_guard::feed(std::string_view bytes) {
             drop_messages();
             return verdict::hold;
     }
-    const std::size_t size = held_.size() + bytes.size();
-    while (next_ + protocol::header_size <= size) {
-        const char type = at(next_, bytes);
-        const std::size_t end = next_ + length_at(next_, bytes);
-        if (type == 'E' && size <= reply_limit && end <= reply_limit) {
-            if (end > size) {
-                break;
+    const std::size_t before = held_.size();
+    if (before != 0) {
+        held_ += bytes;
+    }
+    const verdict found = look(before != 0 ? std::string_view(held_) : bytes);
+    if (found == verdict::release) {
+        state_ = state::off;
+        held_.resize(before);
+    } else if (before == 0) {
+        held_ = bytes;
+    }
+    return found;
+}
+
+/// All that has come: goes on behind the messages that were looked at before.
+reply_guard::verdict reply_guard::look(std::string_view all) noexcept {
+    while (next_ + protocol::header_size <= all.size()) {
+        const char type = all[next_];
+        const std::size_t end = next_ + length_at(all, next_);
+        if (type == 'E' && all.size() <= reply_limit && end <= reply_limit) {
+            if (end > all.size()) {
+                return verdict::hold;
             }
-            held_ += bytes;
             error_ = next_;
             state_ = state::refused;
             return verdict::refused;
         }
         if (!held_types.contains(type)) {
-            return decided();
+            return verdict::release;
         }
         next_ = end;
     }
-    if (size > reply_limit || next_ > reply_limit) {
-        return decided();
-    }
-    held_ += bytes;
-    return verdict::hold;
+    const bool too_much = all.size() > reply_limit || next_ > reply_limit;
+    return too_much ? verdict::release : verdict::hold;
 }
 
 refusal reply_guard::why() const noexcept {
-    return read_refusal(std::string_view(held_).substr(error_, length_at(error_, {})));
+    return read_refusal(std::string_view(held_).substr(error_, length_at(held_, error_)));
 }
 
 void reply_guard::drop() {
@@ -146,7 +146,7 @@ void reply_guard::abandon() {
 /// dropped.
 void reply_guard::drop_messages() {
     while (next_ + protocol::header_size <= held_.size()) {
-        const std::size_t end = next_ + length_at(next_, {});
+        const std::size_t end = next_ + length_at(held_, next_);
         if (session_types.contains(held_[next_])) {
             if (end > held_.size()) {
                 break;

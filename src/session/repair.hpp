@@ -97,9 +97,7 @@ public:
 private:
     enum class state : std::uint8_t { off, watching, refused, dropping };
 
-    char at(std::size_t position, std::string_view bytes) const noexcept;
-    std::size_t length_at(std::size_t position, std::string_view bytes) const noexcept;
-    verdict decided() noexcept;
+    verdict look(std::string_view all) noexcept;
     void drop_messages();
 
     state state_ = state::off;

@@ -110,11 +110,8 @@ void make_room(const statement_ptr& keep, const statement_target& to, std::strin
 }
 
 void use(const statement_ptr& s, const statement_target& to) noexcept {
-    if (to.unnamed) {
-        to.statements.use(*s, to.requests.segment());
-    } else {
-        to.statements.use_by_name(*s, to.requests.segment());
-    }
+    using usage = server_statements::usage;
+    to.statements.use(*s, to.requests.segment(), to.unnamed ? usage::unnamed : usage::by_name);
 }
 
 provided provide(

@@ -31,6 +31,7 @@ struct statement_target {
     std::string_view pin{};      // set if the client must keep this server: why
     bool unnamed = false;        // what is provided is for the client's unnamed statement
     bool uses_shared = false;  // set if the request depends on what the server is believed to have
+    bool at_risk = false;      // set if that may be outdated, where PostgreSQL's would not be
 };
 
 /// The bytes of a name by which PostgreSQL tells it from others.

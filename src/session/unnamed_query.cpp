@@ -38,14 +38,13 @@ bool is_first(const protocol::pipeline& requests) noexcept {
 }  // namespace
 
 bool extended_query::recurs(
-    request what,
     std::string_view body,
     std::size_t body_length,
     const protocol::pipeline& requests,
     pool::recurring_texts& texts
 ) noexcept {
-    return what == request::parse && body.starts_with('\0') && body_length <= unnamed_limit &&
-           is_first(requests) && texts.recurs(beginning(body), body_length);
+    return body.starts_with('\0') && body_length <= unnamed_limit && is_first(requests) &&
+           texts.recurs(beginning(body), body_length);
 }
 
 bool extended_query::concerns_unnamed(request what, std::string_view body) noexcept {
@@ -81,17 +80,18 @@ bool extended_query::concerns_too(request what, std::string_view body) const noe
 step extended_query::parse_unnamed(
     std::string_view body, const protocol::parse_message& message, server& to, std::string& out
 ) {
+    if (const statement_ptr s = shared_unnamed(body, message, to, out)) {
+        to.unnamed = true;
+        unnamed_at_stake_ = true;
+        return prepare({}, s, to, out);
+    }
     if (!sql::leaves_session_alone(message.query)) {
         const step next = parse_sql(message, to, out).value_or(step::as_is);
-        return next == step::as_is ? replace_unnamed(request::parse, to) : next;
+        if (next != step::as_is) {
+            return next;
+        }
     }
-    const statement_ptr s = shared_unnamed(body, message, to, out);
-    if (s == nullptr) {
-        return replace_unnamed(request::parse, to);
-    }
-    to.unnamed = true;
-    unnamed_at_stake_ = true;
-    return prepare({}, s, to, out);
+    return replace_unnamed(request::parse, to);
 }
 
 /// The statement that can be the client's unnamed one, and room for it on the server; null if there

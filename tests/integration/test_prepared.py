@@ -306,6 +306,71 @@ CONVERSATIONS = {
         query("execute s"),
         query("select 1; " + " " * 5000 + "select 2"),
     ],
+    # Without a name, again and again.
+    "unnamed_again": [request("select 1 as a")] * 4,
+    "unnamed_again_with_types": [
+        parse("select $1 + 1", "", [23]) + run("", value) for value in (1, 2, "x", 3, None)
+    ],
+    "unnamed_again_described": [parse("select $1::int as a") + describe() + run("", at) for at in range(4)],
+    "unnamed_again_in_a_pipeline": [(parse("select 1") + run("")) * 3] * 2,
+    "unnamed_again_in_a_segment": [(parse("select 1") + bind() + execute()) * 3 + sync()] * 3,
+    "unnamed_again_and_others": [
+        *[parse("select 1") + run("") for _ in range(3)],
+        parse("select 'x'") + run(""),
+        parse("select 1") + bind() + execute() + parse("select 'y'") + bind() + execute() + sync(),
+        parse("select 1") + run("") + parse("selec") + run("") + parse("select 1") + run(""),
+    ],
+    "unnamed_again_fails": [parse("select 1 / $1", "", [23]) + run("", at) for at in (1, 1, 1, 0, 1)],
+    "unnamed_again_in_transactions": [
+        *[parse("select 1") + run("") for _ in range(3)],
+        query("begin"),
+        parse("select 1") + run(""),
+        query("select 1/0"),
+        parse("select 1") + run(""),
+        query("rollback"),
+        parse("select 1") + run(""),
+    ],
+    "unnamed_of_nobody": [run(""), describe() + sync(), close_statement() + sync()],
+    "unnamed_is_gone_with_a_query": [
+        *[parse("select 1") + run("") for _ in range(3)],
+        query("select 2"),
+        run(""),
+        describe() + sync(),
+    ],
+    "unnamed_is_gone_with_its_successor": [
+        *[parse("select 1") + run("") for _ in range(3)],
+        parse("selec 1") + sync(),
+        run(""),
+    ],
+    "unnamed_is_gone_when_it_is_closed": [
+        *[parse("select 1") + run("") for _ in range(3)],
+        parse("select 1") + close_statement() + sync(),
+        run(""),
+    ],
+    "unnamed_after_a_table_has_changed": [
+        query("create table grown (a int); insert into grown values (7)"),
+        *[parse("select max(a) from grown") + run("") for _ in range(4)],
+        query("alter table grown alter a type text using 'x' || a"),
+        *[parse("select max(a) from grown") + run("") for _ in range(4)],
+        query("drop table grown"),
+        parse("select max(a) from grown") + run(""),
+    ],
+    "unnamed_of_a_hidden_table": [
+        query("create table hidden (a int); insert into hidden values (7)"),
+        *[parse("select max(a) from hidden") + run("") for _ in range(3)],
+        query("begin"),
+        query("create temp table hidden (a text) on commit drop"),
+        parse("select max(a) from hidden") + run(""),
+        query("rollback"),
+        query("drop table hidden"),
+    ],
+    "unnamed_writes": [
+        query("create table written (a int, b text)"),
+        *[parse("insert into written values ($1, $2)", "", [23, 25]) + run("", at, f"b{at}") for at in range(4)],
+        *[parse("update written set a = a + $1 where b = $2", "", [23, 25]) + run("", 1, "b1") for _ in range(3)],
+        query("select sum(a) from written"),
+        query("drop table written"),
+    ],
     "malformed_parse": [message("P", b"s\0select 1\0\0\1"), run("s")],
     "malformed_describe": [message("D", b"Xs\0") + sync(), message("D", b"Ss\0x") + sync()],
 }
@@ -508,6 +573,201 @@ def test_what_a_function_dropped_is_prepared_again(start_pooler):
         assert value_of(client, "s") == "1"
 
 
+@pytest.fixture
+def forgetful(primary):
+    """A function that drops the session's prepared statements, which no reply tells."""
+    primary.ask(
+        "create function forget() returns int language plpgsql as"
+        " $$ begin execute 'deallocate all'; return 6; end $$"
+    )
+    yield primary
+    primary.ask("drop function forget")
+
+
+def test_what_a_function_dropped_behind_our_back_is_prepared_again(start_pooler, forgetful):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as client:
+        prepared(client, "s", "select $1::int + 1")
+        prepared(client, "t", "select 2")
+        for _ in range(2):
+            assert client.ask("select forget()") == "6"
+            assert statements_of(pooler) == "0"
+            assert value_of(client, "s", 1) == "2"
+            assert value_of(client, "t") == "2"
+            client.ask("select forget()")
+            assert request_of(client, describe("t")).columns == [("?column?", 23)]
+        client.ask("select forget()")
+        client.send_split(run("s", 41), 1)
+        assert client.read_result().value == "42"
+        client.query("prepare q as select 3")
+        client.ask("select forget()")
+        assert client.ask("execute q") == "3"
+        client.ask("select forget()")
+        close_and_prepare = close_statement("s") + parse("select $1::int * 2", "s")
+        client.send(close_and_prepare + bind(name="t") + execute() + bind([4], "s") + execute() + sync())
+        assert [value for value, in client.read_result().rows] == ["2", "8"]
+        # What has been shown, or is in a transaction, is PostgreSQL's to say.
+        client.ask("select forget()")
+        client.send(parse("select 5") + bind() + execute() + bind(name="t") + execute() + sync())
+        result = client.read_result()
+        assert result.value == "5"
+        check_error(result.error, "26000", '"t" does not exist')
+        assert (value_of(client, "s", 1), value_of(client, "t")) == ("2", "2")
+        client.query("begin; select forget()")
+        check_error(request_of(client, bind([1], "s") + execute()).error, "26000", '"s" does not exist')
+        client.ask("rollback")
+        assert value_of(client, "s", 1) == "2"
+
+
+def test_there_is_a_limit_for_the_texts_of_all(start_pooler, primary):
+    pooler = start_pooler(default_pool_size=2, max_prepared_memory=20_000)
+    long = "select length('" + "x" * 30_000 + "')"
+    with pooler.client() as client, pooler.client() as other:
+        prepared(client, "short", "select 1")
+        prepared(other, "short", "select 1")
+        assert pooler.log().count("keeps its server") == 0
+        prepared(client, "long", long)
+        assert pooler.log().count("keeps its server until it leaves: there is no room for more prepared") == 1
+        backend = client.ask("select pg_backend_pid()")
+        for _ in range(2):
+            assert value_of(client, "long") == "30000"
+            assert value_of(client, "short") == "1"
+            assert value_of(other, "short") == "1"
+            check_error(request_of(client, parse("select 2", "long")).error, "42P05", '"long" already exists')
+            assert not request_of(client, close_statement("long")).errors
+            check_error(request_of(client, bind(name="long") + execute()).error, "26000", '"long" does not exist')
+            client.query(f"prepare long as {long}")
+            assert client.ask("execute long") == "30000"
+            assert client.ask("select pg_backend_pid()") == backend
+        prepared(client, "PGWEIR_1", long)
+        assert value_of(client, "PGWEIR_1") == "30000"
+        assert value_of(other, "short") == "1"
+        pooler.reload(max_prepared_memory=0)
+        prepared(other, "long", long)
+        assert value_of(other, "long") == "30000"
+        assert pooler.log().count("keeps its server") == 1
+    wait_until(
+        lambda: primary.ask(f"select count(*) from pg_stat_activity where pid = {backend}") == 0,
+        "the server is closed with its client",
+    )
+
+
+# Statements without a name.
+
+
+def asked_again(client, sql, times=4, types=(), values=()):
+    for _ in range(times):
+        client.send(parse(sql, "", types) + run("", *values))
+        result = client.read_result()
+        assert not result.errors, result.errors
+    return result.value
+
+
+def test_unnamed_statement_that_comes_again_is_parsed_once(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as one, pooler.client() as other:
+        assert asked_again(one, "select $1::int + 1", values=[6]) == "7"
+        assert asked_again(other, "select $1::int + 1", values=[7]) == "8"
+        assert statements_of(pooler, "string_agg(statement, '')") == "select $1::int + 1"
+        totals = {row["database"]: row for row in pooler.show("STATS_TOTALS")}["app"]
+        assert (totals["client_parse_count"], totals["server_parse_count"]) == ("8", "2")
+        clients = [row["prepared_statements"] for row in pooler.show("CLIENTS") if row["database"] == "app"]
+        assert clients == ["0", "0"]
+        prepared(one, "named", "select $1::int + 1")
+        assert statements_of(pooler) == "1", "a named one of the same text is the same"
+
+
+def test_unnamed_statement_goes_with_its_client_from_server_to_server(start_pooler):
+    pooler = start_pooler(default_pool_size=2)
+    rotation = Rotation(pooler)
+    with pooler.client() as client:
+        client.status = "I"
+        for _ in range(4):
+            rotation.before(client)
+            asked_again(client, "select 42", times=1)
+        client.send(parse("select 42") + sync())
+        client.read_result()
+        for _ in range(4):
+            rotation.before(client)
+            assert value_of(client, "") == "42"
+        prepared(client, "named", "deallocate all")
+        asked_again(client, "select 42")
+        client.send(run("named"))
+        assert client.read_result().tags == ["DEALLOCATE ALL"]
+        for _ in range(4):
+            rotation.before(client)
+            assert value_of(client, "") == "42"
+    rotation.close()
+
+
+# The last ones have a parameter whose type is that of a column, which may change.
+NEVER_KEPT = [
+    "select length('x')",
+    "select length($$x$$)",
+    'select 1 as "\u00fc"',
+    "show work_mem",
+    "explain select 1",
+    "/* hint */ select 1",
+    "select 1 + $1",
+    "select count(*) from pg_class where relpages = $1",
+]
+
+
+def test_unnamed_statements_that_may_mean_something_else_are_not_kept(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as client:
+        for sql in NEVER_KEPT:
+            asked_again(client, sql, values=[1] if "$1" in sql else [])
+        client.ask("begin")
+        asked_again(client, "select 7")
+        client.ask("rollback")
+        assert statements_of(pooler) == "0"
+
+
+def test_unnamed_statements_are_kept_if_the_setting_says_so(start_pooler):
+    pooler = start_pooler(default_pool_size=1, cache_unnamed_statements=0)
+    with pooler.client() as client:
+        asked_again(client, "select 7")
+        assert statements_of(pooler) == "0"
+        pooler.reload(cache_unnamed_statements=1)
+        asked_again(client, "select 7")
+        assert statements_of(pooler) == "1"
+        pooler.reload(cache_unnamed_statements=0)
+        asked_again(client, "select 8")
+        assert statements_of(pooler) == "1"
+    in_session = start_pooler(pool_mode="session")
+    with in_session.client() as client:
+        asked_again(client, "select 7")
+        assert client.ask("select count(*) from pg_prepared_statements") == "0"
+
+
+def test_texts_that_come_once_are_not_kept(start_pooler):
+    pooler = start_pooler(default_pool_size=1, max_prepared_statements=10)
+    with pooler.client() as client:
+        prepared(client, "named", "select 7")
+        for at in range(3000):
+            asked_again(client, f"select {at}", times=1)
+        assert int(statements_of(pooler)) <= 3
+        for at in range(20):
+            asked_again(client, f"select {at} + 1")
+        assert statements_of(pooler) == "10"
+        backend = client.ask("select pg_backend_pid()")
+        assert value_of(client, "named") == "7"
+        totals = {row["database"]: row for row in pooler.show("STATS_TOTALS")}["app"]
+        assert client.ask("select pg_backend_pid()") == backend
+        assert statements_of(pooler, "count(*) filter (where statement = 'select 7')") == "1"
+        assert int(totals["server_parse_count"]) < 3100
+
+
+def test_nobody_runs_the_unnamed_statement_of_another_client(start_pooler):
+    pooler = start_pooler(default_pool_size=1)
+    with pooler.client() as one, pooler.client() as other:
+        asked_again(one, "select 'mine'", times=1)
+        check_error(request_of(other, bind() + execute()).error, "26000", "unnamed prepared statement does not exist")
+        asked_again(one, "select 'mine'", times=1)
+        check_error(request_of(other, describe()).error, "26000", "unnamed prepared statement does not exist")
+
+
 def test_a_client_that_vanishes_leaves_nothing_behind(start_pooler):
     pooler = start_pooler(default_pool_size=1)
     with pooler.client() as client:
@@ -633,6 +893,39 @@ def test_who_prepares_again_after_a_change_has_the_new_columns_on_every_server(s
         for _ in range(3):
             rotation.before(other)
             assert value_of(other, "s") == "x7"
+    rotation.close()
+
+
+def test_who_prepares_after_a_change_never_hears_of_it(start_pooler, changing):
+    pooler = start_pooler(default_pool_size=2)
+    rotation = Rotation(pooler)
+    told = parse("select * from changing", "s") + describe("s") + sync()
+    with pooler.client() as old, pooler.client() as young, pooler.client() as later:
+        old.status = young.status = later.status = "I"
+        for _ in range(2):
+            rotation.before(old)
+            old.send(close_statement("s") + told)
+            assert old.read_result().columns == [("a", 23)]
+            assert value_of(old, "s") == "7"
+        changing.ask("alter table changing alter a type text using 'x' || a")
+        rotation.before(young)
+        prepared(young, "before", "select 1")  # something else on the way
+        for _ in range(3):
+            rotation.before(young)
+            young.send(told)
+            assert young.read_result().columns == [("a", 25)]
+            assert value_of(young, "s") == "x7"
+            young.send(close_statement("s") + sync())
+            young.read_result()
+        for _ in range(3):
+            rotation.before(old)
+            old.send(run("s"))
+            check_error(old.read_result().error, "0A000", "cached plan must not change result type")
+        later.send(told)
+        assert later.read_result().columns == [("a", 25)]
+        for _ in range(3):
+            rotation.before(later)
+            assert value_of(later, "s") == "x7"
     rotation.close()
 
 

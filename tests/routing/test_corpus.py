@@ -43,7 +43,7 @@ select (select count(*) from pg_locks where pid = pg_backend_pid() and locktype 
        (select count(*) from pg_listening_channels()),
        (select count(*) from pg_cursors where is_holdable),
        (select md5(string_agg(name || '=' || setting, ',' order by name)) from pg_settings
-            where name not in ('transaction_read_only')),
+            where name <> 'transaction_read_only' and name not like '%.%'),
        current_setting('app.tenant', true), current_setting('app.other', true)
 """
 MOVED = """

@@ -695,3 +695,9 @@ select 'unfinished
 
 --: because unknown_name
 select * from app.public.products
+
+--: because function
+select * from crosstab('select 1, 1, nextval(''ticket'')') as ct(a int, b int)
+
+--: because function
+select * from crosstab('select 1, 1, pg_try_advisory_lock(1)::int') as ct(a int, b int)

@@ -143,12 +143,15 @@ TEST_F(ServerStatementsTest, KnowsWhatWasUsedSince) {
 }
 
 TEST_F(ServerStatementsTest, KnowsSinceWhenItHasAStatement) {
-    EXPECT_FALSE(server.prepared_since(*a, 0));
+    EXPECT_EQ(server.turn_of(*a), std::nullopt);
     server.expect({kind::prepare, scope::server, a, "", 0, {}, 7});
-    EXPECT_FALSE(server.prepared_since(*a, 7)) << "the answer is not here yet";
+    EXPECT_EQ(server.turn_of(*a), std::nullopt) << "the answer is not here yet";
     server.done();
-    EXPECT_TRUE(server.prepared_since(*a, 7));
-    EXPECT_FALSE(server.prepared_since(*a, 8));
+    EXPECT_EQ(server.turn_of(*a), 7u);
+    server.confirm(a->number(), 9);
+    server.confirm(b->number(), 9);
+    EXPECT_EQ(server.turn_of(*a), 9u);
+    EXPECT_EQ(server.turn_of(*b), std::nullopt);
 }
 
 TEST_F(ServerStatementsTest, UnnamedOnesTakeThePlaceOfUnnamedOnesOnly) {
@@ -163,14 +166,14 @@ TEST_F(ServerStatementsTest, UnnamedOnesTakeThePlaceOfUnnamedOnesOnly) {
     have_for(b, true);
     have_for(c, true);
     EXPECT_EQ(server.room_for_unnamed(3).victim, b) << "the least recently used";
-    server.use(*b, 1);
+    server.use(*b, 1, server_statements::usage::unnamed);
     EXPECT_EQ(server.room_for_unnamed(3).victim, c);
     expect(kind::close, c, 1);
     EXPECT_TRUE(server.room_for_unnamed(3).found);
     EXPECT_EQ(server.room_for_unnamed(3).victim, nullptr) << "one goes already";
     server.dropped();
-    server.use_by_name(*c, 2);
-    server.use_by_name(*b, 2);
+    server.use(*c, 2);
+    server.use(*b, 2);
     EXPECT_FALSE(server.room_for_unnamed(3).found) << "they have names now";
     EXPECT_TRUE(server.room_for_unnamed(4).found);
 }

@@ -395,7 +395,22 @@ TEST(AnalysisTest, TheDeepestTextsWithinTheLimitsAreAnalysed) {
     );
 }
 
+TEST(AnalysisTest, TheDeepestNestingWithinTheLimitsIsARead) {
+    const auto nested = [](std::string_view opening, std::string_view closing, std::size_t each) {
+        const std::size_t levels = (token_limit - 10) / each;
+        return "select " + repeated(opening, levels) + "1" + repeated(closing, levels);
+    };
+    EXPECT_EQ(why(nested("(select ", ")", 3)), reason::read);
+    EXPECT_EQ(why(nested("not ", "", 1)), reason::read);
+    EXPECT_EQ(why(nested("- ", "", 1)), reason::read);
+    EXPECT_EQ(why(nested("f(", ")", 3)), reason::read);
+    EXPECT_EQ(why(nested("case when true then ", " end", 5)), reason::read);
+    EXPECT_EQ(why(nested("", "::int", 2)), reason::read);
+    EXPECT_EQ(why(nested("array[", "]", 3)), reason::read);
+}
+
 TEST(AnalysisTest, LongerTextsAreNotUnderstoodWithoutALook) {
+    EXPECT_EQ(why("select 1" + repeated("+1", token_limit)), reason::not_understood);
     EXPECT_EQ(why("select '" + std::string(text_limit, 'x') + "'"), reason::not_understood);
 }
 

@@ -14,6 +14,7 @@ void expect_function(const char* name, volatility declared, reason why) {
 
 TEST(BuiltinTest, WhatOnlyComputesIsARead) {
     expect_function("lower", volatility::immutable, reason::read);
+    expect_function("range_intersect", volatility::immutable, reason::read);
     expect_function("now", volatility::stable, reason::read);
     expect_function("pg_get_viewdef", volatility::stable, reason::read);
     expect_function("has_table_privilege", volatility::stable, reason::read);
@@ -29,6 +30,12 @@ TEST(BuiltinTest, SomeVolatileOnesOnlyAnswer) {
 TEST(BuiltinTest, OtherVolatileOnesAreNoReads) {
     for (const char* name : {"query_to_xml", "ts_stat", "pg_reload_conf", "pg_terminate_backend"}) {
         expect_function(name, volatility::is_volatile, reason::function);
+    }
+}
+
+TEST(BuiltinTest, WhatReadsATableThatAnArgumentNamesIsNoRead) {
+    for (const char* name : {"table_to_xml", "schema_to_xml", "database_to_xml", "domain_in"}) {
+        expect_function(name, volatility::stable, reason::function);
     }
 }
 

@@ -84,6 +84,16 @@ TEST_F(CatalogueTest, OverloadsWithOtherNumbersOfArgumentsDoNotCount) {
     expect_reason("select f(1)", reason::function);
 }
 
+TEST_F(CatalogueTest, AFunctionWithoutArgumentsHidesThoseOfLaterSchemas) {
+    database.function("public", "random", 0, 'v');
+    database.function("public", "ticket", 0, 's');
+    database.function("evil", "ticket", 0, 'v');
+    expect_read("select random()");
+    EXPECT_TRUE(judged("select ticket()", {1, "app", {}, "public, evil"}).read);
+    EXPECT_FALSE(judged("select ticket()", {1, "app", {}, "evil, public"}).read);
+    EXPECT_FALSE(judged("select random()", {1, "app", {}, "public, pg_catalog"}).read);
+}
+
 TEST_F(CatalogueTest, VariadicFunctionsTakeAnyNumber) {
     database.function("public", "f", 2, 'v', {.variadic = true});
     expect_reason("select f(1)", reason::function);
@@ -259,13 +269,21 @@ TEST_F(CatalogueTest, AStableFunctionIsAlsoWhatItsCodeCalls) {
     const auto with_code = [&](const char* name, const char* code) {
         database.function("public", name, 0, 's', {.code = code});
     };
-    with_code("fine", "select count(*) from t where lower(a) = 'nextval of charge'");
+    with_code("fine", "select count(*) from t where upper(a) = 'nextval of charge'");
     with_code("counts", "select nextval('s')");
     with_code("charges", "select public.charge(1)");
     with_code("indirect", "select charges()");
     with_code("dynamic", "begin execute 'select charge(1)'; end");
     with_code("watches", "select count(*) from pg_stat_activity");
     with_code("tenant", "select current_setting('app.tenant')");
+    database.function("evil", "lower", 1, 'v');
+    database.function("public", "charge_row", 1, 'v', {.takes_row = true});
+    with_code("qualified", "select pg_catalog.lower(a), t.charge from t");
+    with_code("unqualified", "select lower(a) from t");
+    with_code("field", "select t.charge_row from t");
+    expect_read("select qualified()");
+    expect_reason("select unqualified()", reason::function);
+    expect_reason("select field()", reason::function);
     with_code("late", "select later()");
     with_code("later", "select \"nextval\"('s')");
     expect_read("select fine()");
@@ -276,6 +294,13 @@ TEST_F(CatalogueTest, AStableFunctionIsAlsoWhatItsCodeCalls) {
     expect_reason("select dynamic()", reason::function);
     expect_reason("select watches()", reason::server_state);
     expect_reason("select late()", reason::writes);
+}
+
+TEST_F(CatalogueTest, FunctionsThatRunTheirArgumentsAreNoReads) {
+    database.function("public", "crosstab", 1, 's');
+    database.function("public", "connectby", 6, 's');
+    expect_reason("select * from crosstab('select nextval(1)') as c(a int4)", reason::function);
+    expect_reason("select * from connectby('a', 'b', 'c', 'd', 0, 'e')", reason::function);
 }
 
 TEST_F(CatalogueTest, AFieldMayBeAFunctionOfTheRow) {

@@ -122,7 +122,11 @@ public:
         const wire_message& next = waiting_.front();
         const request what = *protocol::request_of(next.type);
         if (leased->requests.settled()) {
+            at_risk_ = false;
             begin_guard();
+        } else if (at_risk_ && leased->requests.ready_owed() != 0 && guard_.watching()) {
+            keeps_unnamed = false;
+            return false;
         } else if (leased->requests.ready_owed() != 0) {
             give_up_guard();
         }
@@ -172,9 +176,9 @@ private:
         return statements_.concerns_too(what, next.body) ||
                (!unnamed_is_own && extended_query::concerns_unnamed(what, next.body)) ||
                extended_query::concerns(what, next.body) ||
-               (keeps_unnamed &&
+               (what == request::parse && keeps_unnamed &&
                 extended_query::recurs(
-                    what, next.body, next.body.size(), leased->requests, store_.recurring()
+                    next.body, next.body.size(), leased->requests, store_.recurring()
                 ));
     }
 
@@ -215,6 +219,9 @@ private:
                 return;
             case reply_guard::verdict::release:
                 give_up_guard();
+                if (at_risk_) {
+                    statements_.confirm(target());
+                }
                 received.push_back(shown(reply));
                 return;
             case reply_guard::verdict::refused:
@@ -284,6 +291,7 @@ private:
             note_unnamed(what, next);
         }
         pinned = pinned || !to.pin.empty();
+        at_risk_ = at_risk_ || to.at_risk;
         taken();
         return true;
     }
@@ -355,6 +363,7 @@ private:
     extended_query statements_;
     reply_guard guard_;
     bool sent_again_ = false;
+    bool at_risk_ = false;
     int repairs_ = 0;
     std::deque<wire_message> waiting_;
     bool held_ = false;  // until a reply comes
@@ -698,15 +707,25 @@ TEST(ExtendedQueryTest, UnnamedStatementStaysWhereItsSuccessorIsSkipped) {
 TEST(ExtendedQueryTest, SuccessorOfAnUnnamedStatementIsTheOneThatRuns) {
     world one(1, 10, 1);
     auto& client = one.add_client();
+    const auto ran = [](std::string_view name) { return bound(name) + plain('E'); };
     one.exchange(client, again);
     one.exchange(client, parse("", "select 1") + plain('S'));
+    one.exchange(
+        client, ran("") + parse("", "y") + ran("") + parse("", "select 1") + ran("") + plain('S')
+    );
     one.exchange(client, again + parse("", "x") + run("") + again);
     one.exchange(client, again);
-    one.exchange(
-        client,
-        bound("") + plain('E') + parse("", "y") + bound("") + plain('E') + parse("", "select 1") +
-            bound("") + plain('E') + plain('S')
-    );
+}
+
+TEST(ExtendedQueryTest, WhoPipelinesHasUnnamedStatementsOfItsOwnSoonerOrLater) {
+    world one(1, 10, 1);
+    auto& client = one.add_client();
+    for (int i = 0; i < 10; i++) {
+        one.exchange(client, again + again + again);
+        one.change_rows();
+    }
+    EXPECT_LE(client.pooled->repairs(), 1);
+    EXPECT_FALSE(client.pooled->keeps_unnamed);
 }
 
 TEST(ExtendedQueryTest, NobodyRunsAnUnnamedStatementOfAnotherClient) {
