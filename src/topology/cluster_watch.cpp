@@ -16,6 +16,11 @@ namespace pgweir::topology {
 
 namespace {
 
+/// While a cluster has just lost its primary, its servers are asked this often: somebody will be
+/// promoted, and clients wait for it. A cluster may also be of standbys alone, so not for ever.
+constexpr milliseconds hurried_interval{20};
+constexpr seconds longest_hurry{60};
+
 steady_time now() noexcept {
     return std::chrono::steady_clock::now();
 }
@@ -58,6 +63,8 @@ struct cluster_watch::state {
         cluster_state judge;
         router::cluster_view_ptr view;
         pursuit wanted;
+        steady_time changed_at = now();  // when the primary became what it is
+        bool hurried = true;
     };
 
     explicit state(publisher target) : publish(std::move(target)) {}
@@ -67,6 +74,7 @@ struct cluster_watch::state {
     std::vector<std::unique_ptr<server>> servers;
     std::vector<std::unique_ptr<cluster>> clusters;
     cluster_number last_number = 0;
+    microseconds interval{0};
     std::uint64_t last_term = 0;  // the highest of all clusters that there were
     state_file file;
     bool is_saved = true;  // what is in `file`
@@ -82,10 +90,11 @@ struct cluster_watch::state {
     // REQUIRES of all of these: `mutex` is held.
     void add_cluster(const planned_cluster& what, const plan& all);
     cluster* find_cluster(cluster_number number);
-    server& find_server(const server_access& to, microseconds interval);
+    server& find_server(const server_access& to);
     void on_report(const server* from, const report& what);
     void take(cluster& of, std::size_t host, const report& what);
     void show(cluster& of);
+    void set_pace();
     void write_notes(cluster& of);
     void remember(const cluster& of);
     void pursue(const cluster& of);
@@ -124,9 +133,7 @@ result<cluster_numbers> cluster_watch::use(const plan& next) {
             }
             return !kept;
         });
-        for (const auto& each : state_->servers) {
-            each->asking->set_interval(next.interval);
-        }
+        state_->interval = next.interval;
         for (const planned_cluster& each : next.clusters) {
             state_->add_cluster(each, next);
         }
@@ -136,6 +143,7 @@ result<cluster_numbers> cluster_watch::use(const plan& next) {
             }
         }
         unused = state_->take_unused();
+        state_->set_pace();
     }
     state_->save();
     return numbers;  // and now the threads end that nobody needs, without the mutex
@@ -154,7 +162,7 @@ void cluster_watch::state::add_cluster(const planned_cluster& what, const plan& 
     );
     cluster& made = *clusters.back();
     for (const server_access& to : what.servers) {
-        made.servers.push_back(&find_server(to, all.interval));
+        made.servers.push_back(&find_server(to));
     }
     show(made);
     for (std::size_t host = 0; host < made.servers.size(); host++) {
@@ -164,9 +172,7 @@ void cluster_watch::state::add_cluster(const planned_cluster& what, const plan& 
     }
 }
 
-cluster_watch::state::server& cluster_watch::state::find_server(
-    const server_access& to, microseconds interval
-) {
+cluster_watch::state::server& cluster_watch::state::find_server(const server_access& to) {
     const auto found = std::find_if(servers.begin(), servers.end(), [&](const auto& each) {
         return each->access == to;
     });
@@ -232,10 +238,16 @@ void cluster_watch::state::take(cluster& of, std::size_t host, const report& wha
     write_notes(of);
     remember(of);
     show(of);
-    if (of.judge.view().term != term || of.judge.view().hosts[host].role != role) {
+    const bool changed = of.judge.view().term != term;
+    if (changed || of.judge.view().hosts[host].role != role) {
         for (server* each : of.servers) {
             each->asking->hurry();  // where one thing has changed, others do
         }
+    }
+    of.changed_at = changed ? now() : of.changed_at;
+    const bool hurried = !of.view->primary && now() - of.changed_at < longest_hurry;
+    if (std::exchange(of.hurried, hurried) != hurried) {
+        set_pace();
     }
     pursue(of);
 }
@@ -244,6 +256,18 @@ void cluster_watch::state::show(cluster& of) {
     of.view = std::make_shared<const router::cluster_view>(of.judge.view());
     last_term = std::max(last_term, of.view->term);
     publish(of.number, of.view);
+}
+
+void cluster_watch::state::set_pace() {
+    for (const auto& each : servers) {
+        const bool hurried = std::any_of(clusters.begin(), clusters.end(), [&](const auto& of) {
+            return of->hurried && std::find(of->servers.begin(), of->servers.end(), each.get()) !=
+                                      of->servers.end();
+        });
+        each->asking->set_interval(
+            hurried ? std::min<microseconds>(interval, hurried_interval) : interval
+        );
+    }
 }
 
 void cluster_watch::state::write_notes(cluster& of) {
