@@ -52,6 +52,7 @@ TEST(CommandTest, EveryShowIsKnownByItsName) {
         {"totals", show_kind::totals},
         {"users", show_kind::users},
         {"version", show_kind::version},
+        {"routing", show_kind::routing},
         {"topology", show_kind::topology},
         {"workers", show_kind::workers},
     };
