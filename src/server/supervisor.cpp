@@ -332,6 +332,12 @@ std::vector<supervisor::entrance> supervisor::entrances() const {
     return all;
 }
 
+net::listener::callback supervisor::accepting(const entrance& where) {
+    return [this, route = where.route](int socket, const net::address& peer) {
+        accepted(socket, peer, route);
+    };
+}
+
 result<void> supervisor::listen_tcp(const std::string& address, const entrance& where) {
     const config::settings& global = runtime_->configuration->global;
     using port_use = net::listener::port_use;
@@ -339,14 +345,8 @@ result<void> supervisor::listen_tcp(const std::string& address, const entrance& 
     options.address = address;
     options.port = where.port;
     options.use = global.so_reuseport ? port_use::shared : port_use::exclusive;
-    auto made = net::listener::tcp(
-        workers_[0]->loop(),
-        options,
-        global.listen_backlog,
-        [this, route = where.route](int socket, const net::address& peer) {
-            accepted(socket, peer, route);
-        }
-    );
+    auto made =
+        net::listener::tcp(workers_[0]->loop(), options, global.listen_backlog, accepting(where));
     return add_listener(std::move(made), where);
 }
 
@@ -357,14 +357,8 @@ result<void> supervisor::listen_local(const entrance& where) {
     options.port = where.port;
     options.mode = global.unix_socket_mode;
     options.group = global.unix_socket_group;
-    auto made = net::listener::local(
-        workers_[0]->loop(),
-        options,
-        global.listen_backlog,
-        [this, route = where.route](int socket, const net::address& peer) {
-            accepted(socket, peer, route);
-        }
-    );
+    auto made =
+        net::listener::local(workers_[0]->loop(), options, global.listen_backlog, accepting(where));
     return add_listener(std::move(made), where);
 }
 

@@ -101,6 +101,7 @@ private:
     };
 
     std::vector<entrance> entrances() const;
+    net::listener::callback accepting(const entrance& where);
     result<void> listen_on(const entrance& where);
     result<void> listen_tcp(const std::string& address, const entrance& where);
     result<void> listen_local(const entrance& where);

@@ -348,7 +348,10 @@ void cluster_state::judge(std::size_t index, steady_time now) {
     out.asked_at = of.said.asked_at;
     const auto& position = of.said.in_recovery ? of.said.replayed : of.said.inserted;
     out.position = {position ? of.timeline : 0, position.value_or(0)};
-    out.received = of.said.received.value_or(0);
+    if (of.said.in_recovery) {
+        // Right after a start a receiver says where it began.
+        out.received = std::max(of.said.received.value_or(0), of.said.replayed.value_or(0));
+    }
     if (!is_ours(of)) {
         const bool decided = memory_.system_identifier != 0;
         out.state = decided || everybody_asked_ ? host_state::foreign : host_state::unknown;

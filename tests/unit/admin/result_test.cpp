@@ -589,6 +589,17 @@ TEST(ShowTest, WorkersWithAverages) {
     );
 }
 
+TEST(ShowTest, RoutingInTheOrderGiven) {
+    snapshot data;
+    data.routing.push_back({"to the primary", "writes", 18446744073709551615U});
+    data.routing.push_back({"repaired", "", 1});
+    EXPECT_EQ(header(show_kind::routing), "T what:25 reason:25 count:1700");
+    EXPECT_THAT(
+        rows(show_kind::routing, data),
+        ElementsAre("D to the primary|writes|18446744073709551615", "D repaired||1")
+    );
+}
+
 TEST(ShowTest, TopologyByDatabaseAndInTheOrderOfHosts) {
     snapshot data;
     topology_row primary;

@@ -31,6 +31,14 @@ public:
         }
     }
 
+    /// The first is primary, and all others are standbys that have everything.
+    void starts(std::uint32_t timeline = 1) {
+        primary(0, timeline);
+        for (std::size_t host = 1; host < processes_.size(); host++) {
+            standby(host, timeline);
+        }
+    }
+
     /// A primary answers.
     void primary(
         std::size_t host, std::uint32_t timeline = 1, std::uint64_t inserted = 10 * megabyte
@@ -212,8 +220,7 @@ TEST(ClusterStateTest, TermsGoOnFromTheFirst) {
 
 TEST(ClusterStateTest, AnswersOfTheSameChangeNoTerm) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     for (int i = 0; i < 3; i++) {
         c.primary(0);
         c.standby(1);
@@ -223,8 +230,7 @@ TEST(ClusterStateTest, AnswersOfTheSameChangeNoTerm) {
 
 TEST(ClusterStateTest, BrokenConnectionKeepsThePrimaryUntilItIsRefused) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.breaks(0);
     EXPECT_EQ(c.view().primary, 0U);
     EXPECT_EQ(c.view().term, 1U);
@@ -241,8 +247,7 @@ TEST(ClusterStateTest, BrokenConnectionKeepsThePrimaryUntilItIsRefused) {
 
 TEST(ClusterStateTest, SilentPrimaryIsLostAtOnce) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.notes();
     c.fails(0, "it does not answer");
     EXPECT_FALSE(c.view().primary);
@@ -251,8 +256,7 @@ TEST(ClusterStateTest, SilentPrimaryIsLostAtOnce) {
 
 TEST(ClusterStateTest, PrimaryThatComesBackIsANewTerm) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.fails(0);
     c.primary(0);
     EXPECT_EQ(c.view().primary, 0U);
@@ -261,8 +265,7 @@ TEST(ClusterStateTest, PrimaryThatComesBackIsANewTerm) {
 
 TEST(ClusterStateTest, QuickRestartOfThePrimaryIsANewTerm) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.breaks(0);
     c.restarts(0);
     c.primary(0);
@@ -272,9 +275,7 @@ TEST(ClusterStateTest, QuickRestartOfThePrimaryIsANewTerm) {
 
 TEST(ClusterStateTest, PromotedStandbyIsPrimaryAndTheOldOneIsFencedWhenItComesBack) {
     cluster c(3);
-    c.primary(0);
-    c.standby(1);
-    c.standby(2);
+    c.starts();
     c.fails(0);
     c.primary(1, 2);
     EXPECT_EQ(c.view().primary, 1U);
@@ -292,8 +293,7 @@ TEST(ClusterStateTest, PromotedStandbyIsPrimaryAndTheOldOneIsFencedWhenItComesBa
 
 TEST(ClusterStateTest, HigherTimelineWinsOverThePrimaryInUse) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.primary(1, 2);
     EXPECT_EQ(c.view().primary, 1U);
     EXPECT_EQ(c.view().term, 2U) << "from one to the other, without a time of none";
@@ -303,9 +303,7 @@ TEST(ClusterStateTest, HigherTimelineWinsOverThePrimaryInUse) {
 
 TEST(ClusterStateTest, StandbyOnAHigherTimelineFencesThePrimary) {
     cluster c(3);
-    c.primary(0);
-    c.standby(1);
-    c.standby(2);
+    c.starts();
     c.fails(1);       // it was promoted where we cannot reach it
     c.standby(2, 2);  // and this one follows it
     EXPECT_FALSE(c.view().primary);
@@ -314,8 +312,7 @@ TEST(ClusterStateTest, StandbyOnAHigherTimelineFencesThePrimary) {
 
 TEST(ClusterStateTest, OfTwoPrimariesOfOneTimelineTheOneInUseStays) {
     cluster c(2);
-    c.primary(0, 2);
-    c.standby(1, 2);
+    c.starts(2);
     c.primary(1, 2);
     EXPECT_EQ(c.view().primary, 0U);
     EXPECT_EQ(c.view().term, 1U);
@@ -337,8 +334,7 @@ TEST(ClusterStateTest, OfTwoPrimariesAtStartNeitherGetsWrites) {
 
 TEST(ClusterStateTest, FencedRivalIsNotTakenWhenTheOneInUseIsLost) {
     cluster c(2);
-    c.primary(0, 2);
-    c.standby(1, 2);
+    c.starts(2);
     c.primary(1, 2);
     c.fails(0);
     EXPECT_FALSE(c.view().primary);
@@ -352,8 +348,7 @@ TEST(ClusterStateTest, FencedRivalIsNotTakenWhenTheOneInUseIsLost) {
 
 TEST(ClusterStateTest, RivalThatWasAStandbySinceMayBePrimary) {
     cluster c(2);
-    c.primary(0, 2);
-    c.standby(1, 2);
+    c.starts(2);
     c.primary(1, 2);
     c.restarts(1);
     c.standby(1, 2);
@@ -430,8 +425,7 @@ TEST(ClusterStateTest, TwoPrimariesOfTwoSystemsAreBothForeign) {
 
 TEST(ClusterStateTest, ClusterThatWasMadeAnewIsTakenWhenAllAgree) {
     cluster c(2);
-    c.primary(0, 4);
-    c.standby(1, 4);
+    c.starts(4);
     c.is_of_system(0, 8000);
     c.is_of_system(1, 8000);
     c.restarts(0);
@@ -458,8 +452,7 @@ TEST(ClusterStateTest, RememberedTimelineFencesAnOldPrimaryThatIsAlone) {
 
 TEST(ClusterStateTest, HighestTimelineIsRemembered) {
     cluster c(2);
-    c.primary(0, 3);
-    c.standby(1, 3);
+    c.starts(3);
     EXPECT_EQ(c.state().remembered(), (memory{our_system, 3}));
     c.primary(1, 4);
     EXPECT_EQ(c.state().remembered(), (memory{our_system, 4}));
@@ -488,9 +481,7 @@ TEST(ClusterStateTest, TimelineIsNotGivenUpWhileOneIsNotKnown) {
 
 TEST(ClusterStateTest, StandbyThatFollowsTheNewPrimaryServesAgain) {
     cluster c(3);
-    c.primary(0);
-    c.standby(1);
-    c.standby(2);
+    c.starts();
     c.fails(0);
     c.primary(1, 2);
     c.standby(2, 1);
@@ -560,8 +551,7 @@ TEST(ClusterStateTest, StandbyBeyondTheLimitOfTimeIsLate) {
 
 TEST(ClusterStateTest, QuietPrimaryMakesNobodyLate) {
     cluster c(2, {}, {0, seconds(5)});
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.pass(seconds(60));
     c.primary(0);
     c.standby(1);
@@ -571,8 +561,7 @@ TEST(ClusterStateTest, QuietPrimaryMakesNobodyLate) {
 
 TEST(ClusterStateTest, LagStandsStillWithoutAPrimary) {
     cluster c(2, {}, {0, seconds(5)});
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.fails(0);
     c.pass(seconds(60));
     c.lonely_standby(1);
@@ -616,8 +605,7 @@ TEST(ClusterStateTest, StandbyIsFreshAsOfTheNewestSampleThatItHasReplayed) {
 
 TEST(ClusterStateTest, SampleThatComesLaterCountsForWhatWasReplayedBefore) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.primary(0);
     EXPECT_EQ(c.host(1).fresh_as_of, c.view().sampled_at)
         << "nothing was written, so it has everything";
@@ -625,8 +613,7 @@ TEST(ClusterStateTest, SampleThatComesLaterCountsForWhatWasReplayedBefore) {
 
 TEST(ClusterStateTest, FreshnessEndsWithTheConnection) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     c.breaks(1);
     EXPECT_EQ(c.host(1).fresh_as_of, steady_time{});
     EXPECT_FALSE(c.host(1).position.known());
@@ -638,8 +625,7 @@ TEST(ClusterStateTest, FreshnessEndsWithTheConnection) {
 
 TEST(ClusterStateTest, FreshnessEndsWithTheServerThoughNobodySawTheConnectionBreak) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     const std::uint64_t before = c.host(1).incarnation;
     c.restarts(1);
     c.standby(1, 1, 9 * megabyte);
@@ -685,8 +671,7 @@ TEST(ClusterStateTest, ViewTellsWhatCanHaveReachedAStandby) {
 
 TEST(ClusterStateTest, EachChangeOfStateIsToldOnce) {
     cluster c(2);
-    c.primary(0);
-    c.standby(1);
+    c.starts();
     EXPECT_THAT(c.notes(), Contains(Field(&note::text, "a:5432 is the primary, on timeline 1")));
     c.standby(1);
     EXPECT_THAT(c.notes(), IsEmpty());
