@@ -93,6 +93,9 @@ int run(const command_line& options) {
         return fail(engine.error().message);
     }
     server::supervisor boss(*runtime, *engine, log);
+    if (auto done = boss.watch_clusters(); !done) {
+        return fail(done.error().message);
+    }
     if (auto done = boss.listen(); !done) {
         return fail(done.error().message);
     }

@@ -65,6 +65,10 @@ inline cell to_cell(const std::optional<std::string>& text) {
     return text ? to_cell(*text) : cell{};
 }
 
+inline cell to_cell(const std::optional<std::int64_t>& number) {
+    return number ? to_cell(*number) : cell{};
+}
+
 /// The member of the row.
 template <auto Member, typename Row>
 cell field(const Row& row) {
@@ -459,6 +463,24 @@ inline constexpr column_spec<peer_pool_row> peer_pool_columns[] = {
     {"sv_login", column_type::int4, &field<&peer_pool_row::sv_login>},
 };
 
+inline constexpr column_spec<topology_row> topology_columns[] = {
+    {"database", column_type::text, &field<&topology_row::database>},
+    {"cluster", column_type::int4, &field<&topology_row::cluster>},
+    {"host", column_type::text, &field<&topology_row::host>},
+    {"port", column_type::int4, &field<&topology_row::port>},
+    {"address", column_type::text, &field<&topology_row::address>},
+    {"role", column_type::text, &field<&topology_row::role>},
+    {"state", column_type::text, &field<&topology_row::state>},
+    {"timeline", column_type::int8, &field<&topology_row::timeline>},
+    {"lsn", column_type::text, &field<&topology_row::lsn>},
+    {"received", column_type::text, &field<&topology_row::received>},
+    {"lag_bytes", column_type::int8, &field<&topology_row::lag_bytes>},
+    {"lag_ms", column_type::int8, &field<&topology_row::lag_ms>},
+    {"weight", column_type::int4, &field<&topology_row::weight>},
+    {"age_ms", column_type::int8, &field<&topology_row::age_ms>},
+    {"why", column_type::text, &field<&topology_row::why>},
+};
+
 /// An average; 0 of nothing.
 inline cell events_per_turn(const worker_row& row) {
     return hundredths{row.turns == 0 ? 0 : row.events * 100 / row.turns};
@@ -475,6 +497,12 @@ inline constexpr column_spec<worker_row> worker_columns[] = {
     {"migrations_in", column_type::numeric, &field<&worker_row::migrations_in>},
     {"migrations_out", column_type::numeric, &field<&worker_row::migrations_out>},
     {"accepted", column_type::numeric, &field<&worker_row::accepted>},
+};
+
+inline constexpr column_spec<routing_row> routing_columns[] = {
+    {"what", column_type::text, &field<&routing_row::what>},
+    {"reason", column_type::text, &field<&routing_row::reason>},
+    {"count", column_type::numeric, &field<&routing_row::count>},
 };
 
 inline constexpr column_spec<dns_host_row> dns_host_columns[] = {

@@ -15,10 +15,11 @@ namespace {
 // The names of the two kinds of keywords, in the order of their enumerations.
 
 constexpr std::string_view show_names[] = {
-    "active_sockets", "clients", "config", "databases",      "dns_hosts",    "dns_zones", "fds",
-    "help",           "lists",   "mem",    "peer_pools",     "peers",        "pools",     "servers",
-    "sockets",        "state",   "stats",  "stats_averages", "stats_totals", "totals",    "users",
-    "version",        "workers",
+    "active_sockets", "clients", "config",         "databases",    "dns_hosts",
+    "dns_zones",      "fds",     "help",           "lists",        "mem",
+    "peer_pools",     "peers",   "pools",          "servers",      "sockets",
+    "state",          "stats",   "stats_averages", "stats_totals", "totals",
+    "users",          "version", "routing",        "topology",     "workers",
 };
 static_assert(std::size(show_names) == show_kind_count);
 

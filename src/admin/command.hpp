@@ -53,7 +53,10 @@ enum class show_kind : std::uint8_t {
     totals,
     users,
     version,
-    workers,  // ours; the others are PgBouncer's
+    // Ours; the others are PgBouncer's.
+    routing,
+    topology,
+    workers,
 };
 
 inline constexpr std::size_t show_kind_count = static_cast<std::size_t>(show_kind::workers) + 1;

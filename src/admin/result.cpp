@@ -21,7 +21,7 @@ constexpr std::string_view help_text =
     "\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE\n"
     "\tSHOW DNS_HOSTS|DNS_ZONES\n"
     "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"
-    "\tSHOW WORKERS\n"
+    "\tSHOW ROUTING|TOPOLOGY|WORKERS\n"
     "\tSET key = arg\n"
     "\tRELOAD\n"
     "\tPAUSE [<db>]\n"
@@ -355,7 +355,7 @@ std::vector<named_text> version_rows() {
 // What tables are sorted by. Byte by byte, whatever the locale.
 
 constexpr auto by_name = [](const auto& row) { return std::string_view(row.name); };
-constexpr auto by_database = [](const stats_row& row) { return std::string_view(row.database); };
+constexpr auto by_database = [](const auto& row) { return std::string_view(row.database); };
 constexpr auto by_host = [](const dns_host_row& row) { return std::string_view(row.hostname); };
 constexpr auto by_zone = [](const dns_zone_row& row) { return std::string_view(row.zonename); };
 constexpr auto by_peer = [](const auto& row) { return row.peer_id; };
@@ -402,6 +402,8 @@ void visit_table(show_kind what, const snapshot& data, const Visitor& visit) {
             return table(columns_of<peer_row>(peer_columns), sorted(data.peers, by_peer));
         case show_kind::pools:
             return table(columns_of<pool_row>(pool_columns), sorted(data.pools, by_pool));
+        case show_kind::routing:
+            return table(columns_of<routing_row>(routing_columns), data.routing);
         case show_kind::servers:
             return table(sockets.first(short_socket_columns), server_list(data));
         case show_kind::sockets:
@@ -424,6 +426,10 @@ void visit_table(show_kind what, const snapshot& data, const Visitor& visit) {
             return table(columns_of<user_row>(user_columns), sorted(data.users, by_name));
         case show_kind::version:
             return table(columns_of<named_text>(version_columns), version_rows());
+        case show_kind::topology:
+            return table(
+                columns_of<topology_row>(topology_columns), sorted(data.topology, by_database)
+            );
         case show_kind::workers:
             return table(columns_of<worker_row>(worker_columns), data.workers);
         case show_kind::fds:

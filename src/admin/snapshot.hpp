@@ -207,6 +207,32 @@ struct worker_row {
     std::uint64_t accepted = 0;        // clients
 };
 
+/// SHOW ROUTING. How often since the start, over all workers.
+struct routing_row {
+    std::string what;    // became of requests
+    std::string reason;  // why; empty: there is but one
+    std::uint64_t count = 0;
+};
+
+/// SHOW TOPOLOGY: a server of a routed database. What nobody knows is unset.
+struct topology_row {
+    std::string database;      // "*": those that are made from the template
+    std::int64_t cluster = 0;  // the same for databases with the same servers
+    std::string host;          // as configured
+    std::int64_t port = 0;
+    std::optional<std::string> address;  // where it answered
+    std::string role;
+    std::string state;
+    std::optional<std::int64_t> timeline;
+    std::optional<std::string> lsn;       // inserted on a primary, replayed on a standby
+    std::optional<std::string> received;  // on a standby
+    std::optional<std::int64_t> lag_bytes;
+    std::optional<std::int64_t> lag_ms;
+    std::int64_t weight = 1;
+    std::optional<std::int64_t> age_ms;  // since it was asked for its last answer
+    std::string why;                     // of the state, if it does not serve
+};
+
 /// SHOW STATE, which shows the engines of the workers too.
 enum class pooler_state : std::uint8_t { active, paused, suspended };
 
@@ -228,7 +254,9 @@ struct snapshot {
     std::vector<peer_pool_row> peer_pools;
     std::vector<dns_host_row> dns_hosts;
     std::vector<dns_zone_row> dns_zones;
+    std::vector<topology_row> topology;  // of one database in the order of its hosts
     std::vector<worker_row> workers;
+    std::vector<routing_row> routing;  // shown in the order given
     pooler_state state = pooler_state::active;
 };
 

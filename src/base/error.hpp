@@ -52,6 +52,9 @@ enum class errc : std::uint8_t {
     server_login_failing,
     server_login_failed,
     canceled_while_waiting,
+    no_primary,
+    no_standby,
+    too_many_without_primary,
     // Running.
     query_timeout,
     idle_transaction_timeout,

@@ -15,9 +15,10 @@ std::string rule(
     std::string_view database,
     std::string_view user,
     std::string_view network,
-    std::string_view method
+    std::string_view method,
+    std::string_view type = "host"
 ) {
-    return fmt::format("{:<7} {:<15} {:<15} {:<20} {}\n", "host", database, user, network, method);
+    return fmt::format("{:<7} {:<15} {:<15} {:<20} {}\n", type, database, user, network, method);
 }
 
 std::string local_rule(std::string_view user, std::string_view method) {
@@ -42,9 +43,14 @@ std::string hba_rules(const cluster_settings& cluster) {
     text +=
         "# The superuser has no password: only over the Unix socket, as the servers' own user.\n";
     text += local_rule(cluster.superuser, "peer map=pgweir");
-    text += "# Replication: that role alone, from the standbys' addresses alone.\n";
+    text +=
+        "# Replication: that role alone, from the standbys' addresses alone. pg_rewind reads "
+        "files\n"
+        "# through the database postgres.\n";
+    const std::string_view type = cluster.tls.given() ? "hostssl" : "host";
     for (const auto& network : cluster.replication_networks) {
-        text += rule("replication", cluster.replication.name, network, "scram-sha-256");
+        text += rule("replication", cluster.replication.name, network, "scram-sha-256", type);
+        text += rule("postgres", cluster.replication.name, network, "scram-sha-256", type);
     }
     text += rule("replication", "all", "all", "reject");
     text += "# Applications, pgweir and its prober.\n";
@@ -84,7 +90,7 @@ std::string with_block(std::string_view existing, std::string_view block, placem
 }
 
 std::string include_line() {
-    return "include_if_exists = 'pgweir.conf'\n";
+    return "include_if_exists = 'pgweir.conf'\ninclude_if_exists = 'pgweir_sync.conf'\n";
 }
 
 std::string pgpass_text(const std::string& role, const secret& password) {

@@ -1,10 +1,15 @@
 #include "cluster/checks.hpp"
 
+#include "cluster/dashboard.hpp"
+#include "cluster/dashboard_source.hpp"
 #include "cluster/data_directory.hpp"
 #include "cluster/files.hpp"
+#include "cluster/lag_source.hpp"
+#include "cluster/pooler.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -12,8 +17,10 @@ namespace pgweir::cluster {
 
 namespace {
 
+using problem = std::optional<std::string>;
+
 /// Compares one value of a server with what was expected.
-std::optional<std::string> compare(
+problem compare(
     result<connection>& server, const std::string& statement, const std::string& expected
 ) {
     if (!server) {
@@ -31,131 +38,87 @@ std::optional<std::string> compare(
                : std::optional(fmt::format("found {}, expected {}", **found, expected));
 }
 
-const char* const see_log = "read the server's log (pgweirctl status names its folder)";
+/// Which server's name stands before a problem.
+std::string subject_of(const sight& what) {
+    return std::visit(
+        [](const auto& each) -> std::string {
+            if constexpr (requires { each.server; }) {
+                return each.server.name + ": ";
+            }
+            return {};
+        },
+        what
+    );
+}
+
+/// Limits one below, at and one above the figures must give what they say.
+problem verdict_problem(const lag_figures& figures) {
+    if (!figures.replay_bytes) {
+        return figures.standby + ": its lag is unknown";
+    }
+    const std::uint64_t bytes = *figures.replay_bytes;
+    const microseconds never = std::chrono::hours(10000);
+    const auto verdict = [&](std::uint64_t warn, std::uint64_t critical) {
+        return judge(figures, {{warn, never}, {critical, never}});
+    };
+    const bool right = verdict(bytes + 1, bytes + 2) == lag_level::ok &&
+                       verdict(bytes, bytes + 1) == lag_level::warning &&
+                       verdict(bytes == 0 ? 0 : bytes - 1, bytes) == lag_level::critical &&
+                       figures.state == "streaming";
+    return right ? std::nullopt
+                 : std::optional(fmt::format(
+                       "{}: {} at {} bytes behind is judged wrongly, or does not stream",
+                       figures.standby,
+                       figures.state.empty() ? "absent" : figures.state,
+                       bytes
+                   ));
+}
 
 }  // namespace
 
-std::vector<check> primary_checks(const cluster_settings& cluster) {
-    const node& primary = cluster.primary;
-    std::vector<check> checks{
-        {"primary answers", see_log, look::local_value{primary, "SELECT 1", "1"}},
-        {"primary is not in recovery",
-         "it was made from a standby's data, or was never promoted",
-         look::local_value{primary, "SELECT pg_is_in_recovery()", "f"}},
-        {"primary: wal_level is replica",
-         "pgweirctl init sets it; look for another value in "
-         "postgresql.conf or postgresql.auto.conf",
-         look::local_value{primary, "SHOW wal_level", "replica"}},
-        {fmt::format("primary: role {} replicates and can connect", cluster.replication.name),
-         "see replication_networks and the password file in cluster.ini",
-         look::replication_login{}},
-    };
-    for (const node& standby : cluster.standbys) {
-        checks.push_back(
-            {fmt::format("primary: slot {} exists", standby.slot),
-             "pgweirctl init creates it",
-             look::local_value{
-                 primary,
-                 fmt::format(
-                     "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{}'",
-                     standby.slot
-                 ),
-                 "1"}}
-        );
-    }
-    checks.push_back(
-        {"primary: no FATAL or PANIC in the log since start", see_log, look::clean_log{primary}}
-    );
-    return checks;
-}
-
-std::vector<check> standby_checks(const cluster_settings& cluster, const node& standby) {
-    const auto name = [&](const char* what) { return fmt::format("{}: {}", standby.name, what); };
-    return {
-        {name("answers"), see_log, look::local_value{standby, "SELECT 1", "1"}, seconds(30)},
-        {name("is in recovery"),
-         "it was promoted: pgweirctl add-standby makes a new copy",
-         look::local_value{standby, "SELECT pg_is_in_recovery()", "t"}},
-        {name("standby.signal exists"),
-         "without it the next start makes it a primary",
-         look::file_exists{standby.data / "standby.signal"}},
-        {name("primary_conninfo is set"),
-         "pg_basebackup -R writes it into postgresql.auto.conf",
-         look::local_value{
-             standby,
-             fmt::format(
-                 "SELECT current_setting('primary_conninfo') ~ 'application_name=''?{}'",
-                 standby.name
-             ),
-             "t"}},
-        {name("data directory is private"), "chmod 0700", look::private_directory{standby.data}},
-        {name("WAL receiver streams"),
-         fmt::format(
-             "does the primary answer at {}:{}? {}",
-             cluster.primary.host,
-             cluster.primary.port,
-             see_log
-         ),
-         look::local_value{standby, "SELECT status FROM pg_stat_wal_receiver", "streaming"},
-         seconds(30)},
-        {name("a write is refused (25006)"),
-         "it is not a standby",
-         look::refused{standby, "CREATE TABLE public.pgweir_check (x int)", "25006"}},
-        {name("no FATAL or PANIC in the log since start"), see_log, look::clean_log{standby}},
-    };
-}
-
-std::vector<check> replication_checks(const node& standby) {
-    return {
-        {fmt::format("replication: the primary streams to {}", standby.name),
-         "its application_name must be the standby's name",
-         look::primary_value{
-             fmt::format(
-                 "SELECT state FROM pg_stat_replication WHERE application_name = '{}'", standby.name
-             ),
-             "streaming"},
-         seconds(30)},
-        {fmt::format("replication: slot {} is active", standby.slot),
-         "another slot is in use, or none: see primary_slot_name",
-         look::primary_value{
-             fmt::format(
-                 "SELECT active FROM pg_replication_slots WHERE slot_name = '{}'", standby.slot
-             ),
-             "t"},
-         seconds(30)},
-    };
-}
-
-std::optional<std::string> checker::problem_of(const check& each) const {
+problem checker::problem_of(const check& each) const {
     const auto limit = std::chrono::steady_clock::now() + each.patience;
     for (;;) {
-        auto problem = std::visit([this](const auto& what) { return see(what); }, each.what);
-        if (!problem || std::chrono::steady_clock::now() >= limit) {
-            return problem;
+        auto found = problem_now(each);
+        if (!found || std::chrono::steady_clock::now() >= limit) {
+            return found;
         }
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        std::this_thread::sleep_for(milliseconds(200));
     }
 }
 
-std::optional<std::string> checker::see(const look::local_value& what) const {
-    auto server = machine_.connect_locally(what.server, "postgres");
-    return compare(server, what.statement, what.expected);
+problem checker::problem_now(const check& each) const {
+    problem all;
+    for (const sight& what : each.what) {
+        const auto found = std::visit([this](const auto& one) { return see(one); }, what);
+        if (found) {
+            all = (all ? *all + "\n" : "") + subject_of(what) + *found;
+        }
+    }
+    return all;
 }
 
-std::optional<std::string> checker::see(const look::primary_value& what) const {
-    auto server = connection::open(
-        {cluster_.primary.host,
-         cluster_.primary.port,
+result<connection> checker::connect(const node& server) const {
+    if (is_data_directory(server.data)) {
+        return machine_.connect_locally(server, "postgres");
+    }
+    return connection::open(
+        {server.host,
+         server.port,
          cluster_.prober.name,
          "postgres",
          secrets_.prober,
          connection_kind::ordinary}
     );
+}
+
+problem checker::see(const look::server_value& what) const {
+    auto server = connect(what.server);
     return compare(server, what.statement, what.expected);
 }
 
-std::optional<std::string> checker::see(const look::refused& what) const {
-    auto server = machine_.connect_locally(what.server, "postgres");
+problem checker::see(const look::refused& what) const {
+    auto server = connect(what.server);
     if (!server) {
         return server.error().message;
     }
@@ -172,7 +135,7 @@ std::optional<std::string> checker::see(const look::refused& what) const {
     return std::nullopt;
 }
 
-std::optional<std::string> checker::see(const look::replication_login&) const {
+problem checker::see(const look::replication_login&) const {
     auto server = connection::open(
         {cluster_.primary.host,
          cluster_.primary.port,
@@ -188,20 +151,31 @@ std::optional<std::string> checker::see(const look::replication_login&) const {
     return answer ? std::nullopt : std::optional(answer.error().message);
 }
 
-std::optional<std::string> checker::see(const look::file_exists& what) const {
+// What is on another machine is for the pgweirctl there to look at.
+
+problem checker::see(const look::data_file& what) const {
+    if (!is_data_directory(what.server.data)) {
+        return std::nullopt;
+    }
     std::error_code error;
-    return std::filesystem::exists(what.path, error)
+    const auto path = what.server.data / what.name;
+    return std::filesystem::exists(path, error) ? std::nullopt
+                                                : std::optional(path.string() + " does not exist");
+}
+
+problem checker::see(const look::private_data& what) const {
+    if (!is_data_directory(what.server.data)) {
+        return std::nullopt;
+    }
+    const unsigned mode = mode_of(what.server.data);
+    return mode == 0700 || mode == 0750
                ? std::nullopt
-               : std::optional(what.path.string() + " does not exist");
+               : std::optional(
+                     fmt::format("the mode of {} is {:04o}", what.server.data.string(), mode)
+                 );
 }
 
-std::optional<std::string> checker::see(const look::private_directory& what) const {
-    const unsigned mode = mode_of(what.path);
-    return mode == 0700 || mode == 0750 ? std::nullopt
-                                        : std::optional(fmt::format("its mode is {:04o}", mode));
-}
-
-std::optional<std::string> checker::see(const look::clean_log& what) const {
+problem checker::see(const look::clean_log& what) const {
     const auto path = cluster_.log_of(what.server);
     const auto text = read_text(path);
     if (!text) {
@@ -213,6 +187,90 @@ std::optional<std::string> checker::see(const look::clean_log& what) const {
     const auto bad = bad_log_lines(log_since_start(**text));
     return bad.empty() ? std::nullopt
                        : std::optional(fmt::format("{} has\n{}", path.string(), bad));
+}
+
+problem checker::see(const look::lag_below& what) const {
+    const auto all = ask_lag(cluster_, secrets_.prober);
+    if (!all) {
+        return all.error().message;
+    }
+    const lag_thresholds limits{what.limits, what.limits};
+    problem late;
+    for (const lag_figures& each : *all) {
+        if (cluster_.find(each.standby) != nullptr && judge(each, limits) != lag_level::ok) {
+            late = (late ? *late + "\n" : "") + lag_line({each}, limits);
+        }
+    }
+    return late;
+}
+
+problem checker::see(const look::rows_arrive& what) const {
+    return exercise_rows(cluster_, secrets_, what.rows);
+}
+
+problem checker::see(const look::pooler_listens&) const {
+    // Anything that speaks the protocol at all: a refusal is an answer too.
+    auto opened = connect_through_pooler(cluster_, secrets_.application, cluster_.database);
+    if (opened || opened.error().message.find("FATAL") != std::string::npos ||
+        opened.error().message.find("ERROR") != std::string::npos) {
+        return std::nullopt;
+    }
+    return opened.error().message;
+}
+
+problem checker::see(const look::pooled_query& what) const {
+    auto opened = connect_through_pooler(cluster_, secrets_.application, what.database);
+    if (!what.ends_at) {
+        return compare(opened, "SELECT 1", "1");
+    }
+    return compare(
+        opened, "SELECT pg_is_in_recovery()", *what.ends_at == server_role::standby ? "t" : "f"
+    );
+}
+
+problem checker::see(const look::console_answers&) const {
+    auto console = pooler_console::open(cluster_, secrets_.console);
+    const auto sums = console ? console->sums() : console.error();
+    return sums ? std::nullopt : std::optional(sums.error().message);
+}
+
+problem checker::see(const look::pool_is_bounded&) const {
+    return exercise_pool(cluster_, secrets_);
+}
+
+problem checker::see(const look::reserve_is_late&) const {
+    return exercise_reserve(cluster_, secrets_);
+}
+
+problem checker::see(const look::verdicts_are_right&) const {
+    const auto all = ask_lag(cluster_, secrets_.prober);
+    if (!all) {
+        return all.error().message;
+    }
+    for (const lag_figures& each : *all) {
+        if (auto found = verdict_problem(each)) {
+            return found;
+        }
+    }
+    return all->empty() ? std::optional<std::string>("there is no standby") : std::nullopt;
+}
+
+problem checker::see(const look::dashboard_draws&) const {
+    const auto view = look_around(cluster_, secrets_);
+    const auto picture = draw_dashboard(view, {}, {}, {200, 200, false});
+    for (const node* server : cluster_.nodes()) {
+        const bool shown = std::any_of(
+            view.servers.begin(),
+            view.servers.end(),
+            [&](const dashboard_server& each) {
+                return each.status.name == server->name && each.load.has_value();
+            }
+        );
+        if (!shown || picture.find(server->name) == std::string::npos) {
+            return fmt::format("{} is not in it, or without its connections", server->name);
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace pgweir::cluster

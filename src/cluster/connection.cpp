@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <poll.h>
+
 #include <array>
+#include <chrono>
 #include <string_view>
 
 namespace pgweir::cluster {
@@ -46,6 +49,14 @@ std::vector<sql_row> rows_of(const PGresult* answer) {
     return rows;
 }
 
+sql_row names_of(const PGresult* answer) {
+    sql_row names;
+    for (int column = 0; column < PQnfields(answer); ++column) {
+        names.emplace_back(PQfname(answer, column));
+    }
+    return names;
+}
+
 sql_error error_of(const PGresult* answer) {
     const char* sqlstate = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
     const char* primary = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
@@ -67,6 +78,7 @@ sql_error connection::last_error() const {
 
 result<connection> connection::open(const connection_target& target) {
     const std::string port = std::to_string(target.port);
+    const std::string patience = std::to_string(target.patience.count());
     const std::string password{target.password ? target.password->view() : std::string_view{}};
     const std::array keys{
         "host",
@@ -88,7 +100,7 @@ result<connection> connection::open(const connection_target& target) {
         target.password ? password.c_str() : nullptr,
         "/dev/null/none",  // nobody's ~/.pgpass takes part
         "pgweirctl",
-        "5",
+        patience.c_str(),
         target.kind == connection_kind::replication ? "true" : nullptr,
         // A replication connection has no database to convert for.
         target.kind == connection_kind::replication ? nullptr : "UTF8",
@@ -131,6 +143,84 @@ result<std::vector<sql_row>, sql_error> connection::query(
         return rows_of(answer.get());
     }
     return answer ? error_of(answer.get()) : last_error();
+}
+
+result<std::vector<sql_row>, sql_error> connection::query_within(
+    const std::string& statement, milliseconds limit
+) {
+    if (const auto sent = begin(statement); !sent) {
+        return sent.error();
+    }
+    return finish(limit);
+}
+
+result<void, sql_error> connection::begin(const std::string& statement) {
+    if (PQsendQuery(handle_.get(), statement.c_str()) != 1) {
+        return last_error();
+    }
+    return {};
+}
+
+result<std::vector<sql_row>, sql_error> connection::finish(milliseconds limit) {
+    return wait(limit, nullptr);
+}
+
+result<std::vector<named_row>, sql_error> connection::query_named(
+    const std::string& statement, milliseconds limit
+) {
+    if (const auto sent = begin(statement); !sent) {
+        return sent.error();
+    }
+    sql_row names;
+    const auto rows = wait(limit, &names);
+    if (!rows) {
+        return rows.error();
+    }
+    std::vector<named_row> named;
+    for (const sql_row& row : *rows) {
+        named_row& into = named.emplace_back();
+        for (std::size_t column = 0; column < row.size() && column < names.size(); ++column) {
+            if (row[column]) {
+                into.emplace(*names[column], *row[column]);
+            }
+        }
+    }
+    return named;
+}
+
+result<std::vector<sql_row>, sql_error> connection::wait(milliseconds limit, sql_row* names) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    std::optional<result<std::vector<sql_row>, sql_error>> answer;
+    for (;;) {
+        while (PQisBusy(handle_.get()) == 0) {
+            const result_handle part{PQgetResult(handle_.get())};
+            if (!part) {
+                return answer ? std::move(*answer) : last_error();
+            }
+            const auto status = PQresultStatus(part.get());
+            const bool good = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+            // The first error of a statement is the one that matters.
+            if (good && (!answer || *answer)) {
+                answer = rows_of(part.get());
+                if (names != nullptr) {
+                    *names = names_of(part.get());
+                }
+            } else if (!good && (!answer || *answer)) {
+                answer = error_of(part.get());
+            }
+        }
+        const auto left =
+            std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
+        pollfd socket{PQsocket(handle_.get()), POLLIN, 0};
+        if (left.count() <= 0 || ::poll(&socket, 1, static_cast<int>(left.count())) == 0) {
+            return sql_error{
+                fmt::format("no answer within {:.1f} s", static_cast<double>(limit.count()) / 1000),
+                std::string(no_answer)};
+        }
+        if (PQconsumeInput(handle_.get()) != 1) {
+            return last_error();
+        }
+    }
 }
 
 result<std::optional<std::string>, sql_error> connection::value(

@@ -6,13 +6,17 @@
 // SQLSTATE (empty when there was no answer at all).
 // PostgreSQL's manual: "libpq".
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +34,7 @@ struct connection_target {
     std::string database = "postgres";
     std::optional<secret> password;
     connection_kind kind = connection_kind::ordinary;
+    seconds patience{5};  ///< For the connection to be made; libpq counts 1 as 2.
 };
 
 struct sql_error {
@@ -43,8 +48,13 @@ struct sql_error {
     std::string sqlstate;
 };
 
+/// Stands for an SQLSTATE when a bound has passed.
+inline constexpr std::string_view no_answer = "late";
+
 /// Rows of text; NULL is nullopt.
 using sql_row = std::vector<std::optional<std::string>>;
+
+using named_row = std::map<std::string, std::string, std::less<>>;
 
 class connection {
 public:
@@ -55,6 +65,23 @@ public:
     result<std::vector<sql_row>, sql_error> query(
         const std::string& statement, const std::vector<std::string>& parameters = {}
     );
+
+    /// The same with a bound; a statement that has not answered by then is left alone, and the
+    /// connection is of no more use.
+    result<std::vector<sql_row>, sql_error> query_within(
+        const std::string& statement, milliseconds limit
+    );
+
+    /// Rows by the names of their columns; NULL is left out. For the pooler's console, whose SHOW
+    /// commands may gain columns.
+    result<std::vector<named_row>, sql_error> query_named(
+        const std::string& statement, milliseconds limit
+    );
+
+    /// Sends a statement without waiting; `finish` waits for its answer. For several clients at
+    /// once.
+    result<void, sql_error> begin(const std::string& statement);
+    result<std::vector<sql_row>, sql_error> finish(milliseconds limit);
 
     /// The first column of the first row; nullopt when there is none or it is NULL.
     result<std::optional<std::string>, sql_error> value(
@@ -74,6 +101,8 @@ private:
     };
 
     explicit connection(pg_conn* handle) : handle_(handle) {}
+
+    result<std::vector<sql_row>, sql_error> wait(milliseconds limit, sql_row* names);
 
     sql_error last_error() const;
 

@@ -45,11 +45,12 @@ bool is_bad(std::string_view line) {
     }
     // Before log-in is through, a backend has no database or user yet: "not initialized" is still a
     // client's doing. The walsender's FATALs are those of a standby that goes away.
-    static constexpr std::array<std::string_view, 7> expected{
+    static constexpr std::array<std::string_view, 8> expected{
         "] not initialized ",
         "] walsender ",
         "terminating walreceiver process due to administrator command",
         "could not receive data from WAL stream",
+        "could not send end-of-streaming message to primary",
         "could not connect to the primary server",
         "streaming replication receiver",
         "terminating background worker",
@@ -75,6 +76,72 @@ bool server_runs(const fs::path& data) {
     // kill() refuses with EPERM when the process is somebody else's: then it lives.
     return process > 0 && (::kill(process, 0) == 0 || errno == EPERM) &&
            !works_elsewhere(process, data);
+}
+
+std::optional<server_socket> socket_of(const fs::path& data) {
+    if (!server_runs(data)) {
+        return std::nullopt;
+    }
+    const auto text = read_text(data / "postmaster.pid");
+    if (!text || !*text) {
+        return std::nullopt;
+    }
+    // Process, data directory, start time, port, folder of the socket, address.
+    std::istringstream lines(**text);
+    std::array<std::string, 5> values;
+    for (std::string& each : values) {
+        std::getline(lines, each);
+    }
+    server_socket socket;
+    const std::string& port = values[3];
+    std::from_chars(port.data(), port.data() + port.size(), socket.port);
+    socket.folder = values[4].substr(0, values[4].find(' '));
+    if (socket.port == 0 || socket.folder.empty()) {
+        return std::nullopt;
+    }
+    return socket;
+}
+
+std::string with_replication_source(
+    std::string_view auto_conf, std::string_view conninfo, std::string_view slot
+) {
+    const auto quoted = [](std::string_view text) {
+        std::string value;
+        for (const char c : text) {
+            value.append(c == '\'' ? 2 : 1, c);
+        }
+        return "'" + value + "'";
+    };
+    std::istringstream lines{std::string(auto_conf)};
+    std::string changed;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.rfind("primary_conninfo", 0) != 0 && line.rfind("primary_slot_name", 0) != 0) {
+            changed += line + "\n";
+        }
+    }
+    return changed + "primary_conninfo = " + quoted(conninfo) +
+           "\nprimary_slot_name = " + quoted(slot) + "\n";
+}
+
+std::string control_value(std::string_view text, std::string_view name) {
+    std::istringstream lines{std::string(text)};
+    for (std::string line; std::getline(lines, line);) {
+        if (line.size() > name.size() && line.rfind(name, 0) == 0 && line[name.size()] == ':') {
+            const auto begin = line.find_first_not_of(' ', name.size() + 1);
+            return begin == line.npos ? std::string{} : line.substr(begin);
+        }
+    }
+    return {};
+}
+
+std::string first_segment_of(std::string_view backup_label) {
+    static constexpr std::string_view before = "(file ";
+    const auto begin = backup_label.find(before);
+    const auto end = backup_label.find(')', begin == backup_label.npos ? 0 : begin);
+    if (begin == backup_label.npos || end == backup_label.npos) {
+        return {};
+    }
+    return std::string(backup_label.substr(begin + before.size(), end - begin - before.size()));
 }
 
 bool is_data_directory(const fs::path& data) {

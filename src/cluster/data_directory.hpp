@@ -17,6 +17,14 @@ namespace pgweir::cluster {
 /// True if postmaster.pid names a process that lives, and works in this directory.
 bool server_runs(const std::filesystem::path& data);
 
+/// Where a running server's Unix socket is, as its postmaster.pid says.
+struct server_socket {
+    std::string folder;
+    std::uint16_t port = 0;
+};
+
+std::optional<server_socket> socket_of(const std::filesystem::path& data);
+
 /// True if it has been a data directory of PostgreSQL's at some time.
 bool is_data_directory(const std::filesystem::path& data);
 
@@ -25,6 +33,17 @@ bool is_standby_data(const std::filesystem::path& data);
 /// The cluster's identifier, which initdb draws and base backups copy: the first 8 bytes of
 /// global/pg_control, in the machine's own order.
 std::optional<std::uint64_t> system_identifier(const std::filesystem::path& data);
+
+/// A postgresql.auto.conf that says this of replication, whatever it said before.
+std::string with_replication_source(
+    std::string_view auto_conf, std::string_view conninfo, std::string_view slot
+);
+
+/// The value of a line such as "Latest checkpoint location:   0/3000028" of pg_controldata.
+std::string control_value(std::string_view text, std::string_view name);
+
+/// The first WAL segment that a base backup needs, from its backup_label.
+std::string first_segment_of(std::string_view backup_label);
 
 /// The application_name in the primary_conninfo of postgresql.auto.conf (the last one counts).
 std::string application_name_in(std::string_view auto_conf);

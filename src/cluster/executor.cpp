@@ -47,8 +47,21 @@ std::string first_line_of(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
 
-fs::path incoming_path(const node& standby) {
-    return standby.data.string() + ".incoming";
+fs::path incoming_path(const node& server) {
+    return server.data.string() + ".incoming";
+}
+
+/// What has been made under another name takes its place, whole.
+result<note> move_in(const fs::path& incoming, const fs::path& data) {
+    std::error_code error;
+    fs::remove(data, error);  // an empty directory may be in the way
+    fs::rename(incoming, data, error);
+    if (error) {
+        return failure{fmt::format(
+            "cannot rename {} to {}: {}", incoming.string(), data.string(), error.message()
+        )};
+    }
+    return note{};
 }
 
 }  // namespace
@@ -73,9 +86,11 @@ result<note> executor::perform(const action& what) {
 
 result<connection> executor::connect_locally(const node& server, const std::string& database)
     const {
+    // A server that runs since before its settings were ours is where it says itself.
+    const auto place = socket_of(server.data);
     return connection::open(
-        {cluster_.run_dir().string(),
-         server.port,
+        {place ? place->folder : cluster_.run_dir().string(),
+         place ? place->port : server.port,
          cluster_.superuser,
          database,
          std::nullopt,
@@ -143,7 +158,7 @@ result<program_output> executor::run(
 
 result<note> executor::run_pg_ctl(const node& server, const std::vector<std::string>& arguments) {
     std::vector<std::string> all = arguments;
-    all.insert(all.end(), {"-D", server.data.string(), "-w", "-t", "120"});
+    all.insert(all.end(), {"-D", server.config.string(), "-w", "-t", "120"});
     auto output = run("pg_ctl", all);
     if (!output) {
         return failure{fmt::format(
@@ -285,21 +300,39 @@ result<note> executor::act_on(const act::require_primary_data& what) {
 
 // Servers
 
-result<bool> executor::done(const act::run_program& what) const {
+result<bool> executor::done(const act::init_data& what) const {
+    return is_data_directory(what.server.data);
+}
+
+result<note> executor::act_on(const act::init_data& what) {
+    const fs::path& data = what.server.data;
+    if (!is_vacant(data)) {
+        return failure{fmt::format(
+            "{} is not empty, and no data directory of PostgreSQL: name another one with data_dir, "
+            "or move away what is in it",
+            data.string()
+        )};
+    }
+    const auto incoming = incoming_path(what.server);
     std::error_code error;
-    return fs::exists(what.creates, error);
+    fs::remove_all(incoming, error);
+    std::vector<std::string> arguments = what.arguments;
+    arguments.push_back("--pgdata=" + incoming.string());
+    if (const auto output = run("initdb", arguments); !output) {
+        return output.error();
+    }
+    return move_in(incoming, data);
 }
 
-result<note> executor::act_on(const act::run_program& what) {
-    const auto output = run(what.program, what.arguments);
-    return output ? result<note>{note{}} : output.error();
-}
-
+// A process alone is not enough: it may have been started a moment ago.
 result<bool> executor::done(const act::start_server& what) const {
-    return server_runs(what.server.data);
+    return server_runs(what.server.data) && connect_locally(what.server, "postgres").has_value();
 }
 
 result<note> executor::act_on(const act::start_server& what) {
+    if (server_runs(what.server.data)) {
+        return wait_until_it_answers(what.server);
+    }
     if (!is_data_directory(what.server.data)) {
         return failure{fmt::format(
             "{} has no data directory yet ({}): run pgweirctl {} first",
@@ -311,12 +344,32 @@ result<note> executor::act_on(const act::start_server& what) {
     return run_pg_ctl(what.server, {"start", "-l", cluster_.log_of(what.server).string()});
 }
 
+result<note> executor::wait_until_it_answers(const node& server) const {
+    const auto limit = std::chrono::steady_clock::now() + seconds(60);
+    for (;;) {
+        const auto opened = connect_locally(server, "postgres");
+        if (opened) {
+            return note{"it was starting"};
+        }
+        if (std::chrono::steady_clock::now() > limit || !server_runs(server.data)) {
+            return failure{fmt::format(
+                "{}\nThe last lines of {}:\n{}",
+                opened.error().message,
+                cluster_.log_of(server).string(),
+                tail_of(cluster_.log_of(server))
+            )};
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+}
+
 result<bool> executor::done(const act::stop_server& what) const {
     return !server_runs(what.server.data);
 }
 
 result<note> executor::act_on(const act::stop_server& what) {
-    return run_pg_ctl(what.server, {"stop", "-m", "fast"});
+    const bool fast = what.how == act::stop_server::manner::fast;
+    return run_pg_ctl(what.server, {"stop", "-m", fast ? "fast" : "immediate"});
 }
 
 namespace {
@@ -327,12 +380,12 @@ constexpr std::chrono::milliseconds file_clock_tick{10};
 
 /// When the youngest of the server's configuration files was written, in seconds since 1970. Asked
 /// of the file system, because PostgreSQL's pg_stat_file() knows whole seconds only.
-double configured_at(const std::filesystem::path& data) {
+double configured_at(const std::filesystem::path& folder) {
     double youngest = 0;
     for (const char* name : {"postgresql.conf", "pgweir.conf", "pg_hba.conf", "pg_ident.conf"}) {
         struct ::stat file {};
 
-        if (::stat((data / name).c_str(), &file) == 0) {
+        if (::stat((folder / name).c_str(), &file) == 0) {
             youngest = std::max(
                 youngest,
                 static_cast<double>(file.st_mtim.tv_sec) +
@@ -354,7 +407,7 @@ result<bool> executor::done(const act::apply_settings& what) const {
     const auto answer = server->value(fmt::format(
         "SELECT NOT EXISTS (SELECT FROM pg_settings WHERE pending_restart) AND "
         "extract(epoch FROM pg_conf_load_time()) > {:.6f}",
-        configured_at(what.server.data)
+        configured_at(what.server.config)
     ));
     if (!answer) {
         return failure{answer.error().message};
@@ -575,17 +628,8 @@ result<note> executor::act_on(const act::base_backup& what) {
     if (!output) {
         return output.error();
     }
-    fs::remove(what.server.data, error);  // an empty directory may be in the way
-    fs::rename(incoming, what.server.data, error);
-    if (error) {
-        return failure{fmt::format(
-            "cannot rename {} to {}: {}",
-            incoming.string(),
-            what.server.data.string(),
-            error.message()
-        )};
-    }
-    return note{};
+    const auto marked = write_text(made_mark(what.server), what.server.name + "\n", 0600);
+    return marked ? move_in(incoming, what.server.data) : marked.error();
 }
 
 }  // namespace pgweir::cluster

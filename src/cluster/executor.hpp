@@ -61,7 +61,7 @@ private:
     result<bool> done(const act::require_port& what) const;
     result<bool> done(const act::require_disk& what) const;
     result<bool> done(const act::require_primary_data& what) const;
-    result<bool> done(const act::run_program& what) const;
+    result<bool> done(const act::init_data& what) const;
     result<bool> done(const act::start_server& what) const;
     result<bool> done(const act::stop_server& what) const;
     result<bool> done(const act::apply_settings& what) const;
@@ -71,6 +71,22 @@ private:
     result<bool> done(const act::ensure_slot& what) const;
     result<bool> done(const act::free_data_directory& what) const;
     result<bool> done(const act::base_backup& what) const;
+    result<bool> done(const act::local_sql& what) const;
+    result<bool> done(const act::set_synchronous& what) const;
+    result<bool> done(const act::require_streaming& what) const;
+    result<bool> done(const act::hold_work& what) const;
+    result<bool> done(const act::release_work& what) const;
+    result<bool> done(const act::require_everything_received& what) const;
+    result<bool> done(const act::promote_server& what) const;
+    result<bool> done(const act::stop_unless_following& what) const;
+    result<bool> done(const act::match_history& what) const;
+    result<bool> done(const act::follow_primary& what) const;
+    result<bool> done(const act::drop_slots& what) const;
+    result<bool> done(const act::drop_primary_slot& what) const;
+    result<bool> done(const act::take_backup& what) const;
+    result<bool> done(const act::prune_backups& what) const;
+    result<bool> done(const act::remove_path& what) const;
+    result<bool> done(const act::remove_if_empty& what) const;
 
     result<note> act_on(const act::make_directory& what);
     result<note> act_on(const act::write_file& what);
@@ -79,7 +95,7 @@ private:
     result<note> act_on(const act::require_port& what);
     result<note> act_on(const act::require_disk& what);
     result<note> act_on(const act::require_primary_data& what);
-    result<note> act_on(const act::run_program& what);
+    result<note> act_on(const act::init_data& what);
     result<note> act_on(const act::start_server& what);
     result<note> act_on(const act::stop_server& what);
     result<note> act_on(const act::apply_settings& what);
@@ -89,6 +105,22 @@ private:
     result<note> act_on(const act::ensure_slot& what);
     result<note> act_on(const act::free_data_directory& what);
     result<note> act_on(const act::base_backup& what);
+    result<note> act_on(const act::local_sql& what);
+    result<note> act_on(const act::set_synchronous& what);
+    result<note> act_on(const act::require_streaming& what);
+    result<note> act_on(const act::hold_work& what);
+    result<note> act_on(const act::release_work& what);
+    result<note> act_on(const act::require_everything_received& what);
+    result<note> act_on(const act::promote_server& what);
+    result<note> act_on(const act::stop_unless_following& what);
+    result<note> act_on(const act::match_history& what);
+    result<note> act_on(const act::follow_primary& what);
+    result<note> act_on(const act::drop_slots& what);
+    result<note> act_on(const act::drop_primary_slot& what);
+    result<note> act_on(const act::take_backup& what);
+    result<note> act_on(const act::prune_backups& what);
+    result<note> act_on(const act::remove_path& what);
+    result<note> act_on(const act::remove_if_empty& what);
 
     result<program_output> run(
         const std::string& program,
@@ -96,9 +128,14 @@ private:
         program_progress progress = program_progress::quiet
     ) const;
     result<note> run_pg_ctl(const node& server, const std::vector<std::string>& arguments);
+    result<note> wait_until_it_answers(const node& server) const;
     result<connection> connect_as(const act::ensure_login& what) const;
     result<connection> connect_for_replication() const;
     result<bool> is_copy_of_primary(const node& standby) const;
+    result<bool> same_cluster_as_primary(const node& server) const;
+    result<note> rewind(const node& server);
+    std::string conninfo_to_primary(const node& server) const;
+    result<std::string> one_value(const node& server, const std::string& statement) const;
 
     const cluster_settings& cluster_;
     const cluster_secrets& secrets_;

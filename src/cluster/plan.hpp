@@ -35,10 +35,13 @@ struct make_directory {
     if_there existing = if_there::set_mode;
 };
 
-/// A file with exactly this text and mode; another text is kept as *.backup, unless it is hidden:
-/// copies of passwords are not left lying about.
+/// A file with exactly this text and mode.
 struct write_file {
-    enum class content { shown, hidden };
+    enum class content {
+        shown,     ///< Another text is kept as *.backup.
+        hidden,    ///< No copies: passwords are not left lying about.
+        replaced,  ///< No copies: nobody but pgweirctl writes it.
+    };
 
     std::filesystem::path path;
     secret text;
@@ -77,11 +80,10 @@ struct require_primary_data {
     node server;
 };
 
-/// Runs one of PostgreSQL's programs. So already when `creates` exists.
-struct run_program {
-    std::string program;
+/// initdb's work in a data directory that is complete or not there. So already when there is one.
+struct init_data {
+    node server;
     std::vector<std::string> arguments;
-    std::filesystem::path creates;
 };
 
 struct start_server {
@@ -89,7 +91,11 @@ struct start_server {
 };
 
 struct stop_server {
+    /// How: `fast` ends its clients and is clean, `immediate` is a crash that recovery repairs.
+    enum class manner { fast, immediate };
+
     node server;
+    manner how = manner::fast;
 };
 
 /// Makes the running server use what its files say: a reload, or a restart where one is needed.
@@ -135,6 +141,94 @@ struct base_backup {
     node server;
 };
 
+// What changes of primary need besides.
+
+/// A statement as superuser on any server of this machine. `probe` gives t when it is so.
+struct local_sql {
+    node server;
+    std::string statement;
+    std::string probe;
+};
+
+/// Which standbys a commit waits for (one of them; none: it does not wait). In force before the
+/// step is through.
+struct set_synchronous {
+    node server;
+    std::vector<std::string> standbys;
+};
+
+/// Fails unless the primary streams to it.
+struct require_streaming {
+    node standby;
+};
+
+/// pgweir holds new work of the database until running transactions have ended. So already once
+/// the target is the primary.
+struct hold_work {
+    std::string database;
+    milliseconds limit{0};
+    node target;
+};
+
+/// pgweir reads its files again (when it runs) and lets held work go.
+struct release_work {
+    std::string database;
+};
+
+/// Fails unless the standby has replayed all that the primary, cleanly stopped, has written.
+struct require_everything_received {
+    node from;
+    node to;
+};
+
+struct promote_server {
+    node server;
+};
+
+/// Stops it unless it is a standby that streams from the primary.
+struct stop_unless_following {
+    node server;
+};
+
+/// Its data directory holds the primary's history: rewound, or copied again where that cannot be.
+struct match_history {
+    node server;
+};
+
+/// It follows the primary through its slot, and starts as a standby.
+struct follow_primary {
+    node server;
+};
+
+/// The slots of the cluster's servers on a standby keep WAL for nobody.
+struct drop_slots {
+    node server;
+    std::vector<std::string> slots;
+};
+
+/// The slot on the primary goes, asked for over a replication connection.
+struct drop_primary_slot {
+    std::string slot;
+};
+
+/// A copy of the primary in a folder of its own, verified.
+struct take_backup {
+    std::filesystem::path target;
+};
+
+/// Only the newest backups stay, and the archived WAL that they need.
+struct prune_backups {};
+
+/// What pgweirctl has made at this path goes.
+struct remove_path {
+    std::filesystem::path path;
+};
+
+/// A folder goes when nothing is left in it.
+struct remove_if_empty {
+    std::filesystem::path path;
+};
+
 }  // namespace act
 
 using action = std::variant<
@@ -145,7 +239,7 @@ using action = std::variant<
     act::require_port,
     act::require_disk,
     act::require_primary_data,
-    act::run_program,
+    act::init_data,
     act::start_server,
     act::stop_server,
     act::apply_settings,
@@ -154,7 +248,23 @@ using action = std::variant<
     act::wait_for_primary,
     act::ensure_slot,
     act::free_data_directory,
-    act::base_backup>;
+    act::base_backup,
+    act::local_sql,
+    act::set_synchronous,
+    act::require_streaming,
+    act::hold_work,
+    act::release_work,
+    act::require_everything_received,
+    act::promote_server,
+    act::stop_unless_following,
+    act::match_history,
+    act::follow_primary,
+    act::drop_slots,
+    act::drop_primary_slot,
+    act::take_backup,
+    act::prune_backups,
+    act::remove_path,
+    act::remove_if_empty>;
 
 /// `name` completes "done: …", "already so: …" and "would do: …".
 struct step {

@@ -1,5 +1,7 @@
 #include "cluster/plans.hpp"
 
+#include "cluster/pooler.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,33 +42,6 @@ void add_password_file(plan& steps, const login_role& role, const secret& passwo
         act::keep_password{role.password_file, password});
 }
 
-/// Settings and access rules in the data directory; the same for both kinds of server.
-void add_server_files(plan& steps, const plan_inputs& in, const node& server) {
-    const auto first_rules = server.role == server_role::primary && !in.data_exists
-                                 ? placement::alone
-                                 : placement::first;
-    add(steps,
-        server.name + ": access rules in pg_hba.conf",
-        act::place_block{server.data / "pg_hba.conf", hba_rules(in.cluster), first_rules});
-    add(steps,
-        server.name + ": user map in pg_ident.conf",
-        act::place_block{
-            server.data / "pg_ident.conf", ident_rules(in.cluster, in.system_user), placement::last}
-    );
-    const auto text = server_conf(in.cluster, server, in.facts, in.minimums);
-    add(steps,
-        server.name + ": settings in pgweir.conf",
-        act::write_file{server.data / "pgweir.conf", secret(text), 0600, content::shown});
-    add(steps,
-        server.name + ": postgresql.conf includes pgweir.conf",
-        act::place_block{server.data / "postgresql.conf", include_line(), placement::last});
-}
-
-void add_start(plan& steps, const node& server) {
-    add(steps, server.name + ": server runs", act::start_server{server});
-    add(steps, server.name + ": settings are in use", act::apply_settings{server});
-}
-
 std::vector<std::string> initdb_arguments(const cluster_settings& cluster) {
 #ifdef __linux__
     const char* locale = "--locale=C.UTF-8";
@@ -74,7 +49,6 @@ std::vector<std::string> initdb_arguments(const cluster_settings& cluster) {
     const char* locale = "--locale=C";
 #endif
     return {
-        "--pgdata=" + cluster.primary.data.string(),
         "--username=" + cluster.superuser,
         "--encoding=UTF8",
         locale,
@@ -195,6 +169,35 @@ void add_slots(plan& steps, const cluster_settings& cluster) {
     }
 }
 
+/// What pg_rewind asks of a server that it reads from. Whoever replicates can read every file
+/// anyway.
+void add_rewind_rights(plan& steps, const cluster_settings& cluster) {
+    const std::string role = identifier(cluster.replication.name);
+    add(steps,
+        fmt::format("role {} may read files for pg_rewind", cluster.replication.name),
+        act::sql{
+            "postgres",
+            fmt::format(
+                "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean), "
+                "pg_catalog.pg_stat_file(text, boolean), pg_catalog.pg_read_binary_file(text), "
+                "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO {}",
+                role
+            ),
+            fmt::format(
+                "SELECT has_function_privilege('{0}', "
+                "'pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)', 'EXECUTE') AND "
+                "has_function_privilege('{0}', 'pg_catalog.pg_ls_dir(text, boolean, boolean)', "
+                "'EXECUTE')",
+                cluster.replication.name
+            )});
+}
+
+void add_made_mark(plan& steps, const node& server) {
+    add(steps,
+        fmt::format("{}: note that its data directory is ours", server.name),
+        act::write_file{made_mark(server), secret(server.name + "\n"), 0600, content::replaced});
+}
+
 void add_pooler_files(plan& steps, const plan_inputs& in) {
     add(steps, "folder for pgweir", act::make_directory{in.cluster.pooler_dir(), 0755});
     add_hidden(
@@ -203,6 +206,7 @@ void add_pooler_files(plan& steps, const plan_inputs& in) {
         in.cluster.userlist(),
         userlist_text(in.cluster, in.secrets.application, in.secrets.console)
     );
+    add_databases_file(steps, in.cluster);
 }
 
 void add_passfile(plan& steps, const plan_inputs& in) {
@@ -227,6 +231,52 @@ std::string conninfo_value(std::string_view text) {
 }
 
 }  // namespace
+
+void add_server_files(plan& steps, const plan_inputs& in, const node& server) {
+    const auto first_rules = server.role == server_role::primary && !in.data_exists
+                                 ? placement::alone
+                                 : placement::first;
+    add(steps,
+        server.name + ": access rules in pg_hba.conf",
+        act::place_block{server.config / "pg_hba.conf", hba_rules(in.cluster), first_rules});
+    add(steps,
+        server.name + ": user map in pg_ident.conf",
+        act::place_block{
+            server.config / "pg_ident.conf",
+            ident_rules(in.cluster, in.system_user),
+            placement::last});
+    const auto text = server_conf(in.cluster, server, in.facts, in.minimums);
+    add(steps,
+        server.name + ": settings in pgweir.conf",
+        act::write_file{server.config / "pgweir.conf", secret(text), 0600, content::shown});
+    add(steps,
+        server.name + ": postgresql.conf includes pgweir.conf",
+        act::place_block{server.config / "postgresql.conf", include_line(), placement::last});
+}
+
+void add_start(plan& steps, const node& server) {
+    add(steps, server.name + ": server runs", act::start_server{server});
+    add(steps, server.name + ": settings are in use", act::apply_settings{server});
+}
+
+std::string synchronous_step_name(const std::vector<std::string>& standbys) {
+    const std::string names = sync_standby_names(standbys);
+    return names.empty() ? "commits wait for no standby" : "commits wait for " + names;
+}
+
+void add_databases_file(plan& steps, const cluster_settings& cluster) {
+    if (cluster.pooler.exists()) {
+        const auto& path = cluster.pooler.databases_file;
+        add(steps,
+            "pgweir's databases in " + path.string(),
+            act::write_file{
+                path, secret(databases_text(cluster)), 0644, act::write_file::content::replaced});
+    }
+}
+
+std::filesystem::path made_mark(const node& server) {
+    return server.data.string() + ".made";
+}
 
 std::string identifier(std::string_view name) {
     std::string quoted = "\"";
@@ -253,20 +303,30 @@ std::string replication_status_body() {
 )";
 }
 
-std::vector<std::string> base_backup_arguments(
-    const cluster_settings& cluster, const node& standby, const fs::path& target
-) {
-    const std::string conninfo = fmt::format(
+std::string replication_conninfo(const cluster_settings& cluster, const std::string& name) {
+    std::string conninfo = fmt::format(
         "host={} port={} user={} application_name={} passfile={}",
         conninfo_value(cluster.primary.host),
         cluster.primary.port,
         conninfo_value(cluster.replication.name),
-        conninfo_value(standby.name),
+        conninfo_value(name),
         conninfo_value(cluster.passfile().string())
     );
+    if (cluster.tls.given() && cluster.tls.authority.empty()) {
+        conninfo += " sslmode=require";
+    } else if (cluster.tls.given()) {
+        conninfo +=
+            " sslmode=verify-ca sslrootcert=" + conninfo_value(cluster.tls.authority.string());
+    }
+    return conninfo;
+}
+
+std::vector<std::string> base_backup_arguments(
+    const cluster_settings& cluster, const node& standby, const fs::path& target
+) {
     return {
         "-d",
-        conninfo,
+        replication_conninfo(cluster, standby.name),
         "-D",
         target.string(),
         "-Fp",
@@ -296,9 +356,12 @@ plan primary_plan(const plan_inputs& in) {
     add_password_file(steps, cluster.replication, in.secrets.replication);
     add_password_file(steps, cluster.prober, in.secrets.prober);
     add_password_file(steps, cluster.console, in.secrets.console);
+    if (!in.data_exists) {
+        add_made_mark(steps, primary);
+    }
     add(steps,
         fmt::format("{}: data directory {}", primary.name, primary.data.string()),
-        act::run_program{"initdb", initdb_arguments(cluster), primary.data / "PG_VERSION"});
+        act::init_data{primary, initdb_arguments(cluster)});
     add(steps, primary.name + ": data directory is no standby's", act::require_primary_data{primary}
     );
     add(steps,
@@ -307,6 +370,7 @@ plan primary_plan(const plan_inputs& in) {
     add_server_files(steps, in, primary);
     add_start(steps, primary);
     add_role(steps, cluster.replication, in.secrets.replication, purpose::replication);
+    add_rewind_rights(steps, cluster);
     add_role(steps, cluster.prober, in.secrets.prober, purpose::queries);
     add_role(steps, cluster.application, in.secrets.application, purpose::queries);
     add_database(steps, cluster);
@@ -314,6 +378,9 @@ plan primary_plan(const plan_inputs& in) {
     add_slots(steps, cluster);
     add_passfile(steps, in);
     add_pooler_files(steps, in);
+    add(steps,
+        synchronous_step_name(in.sync_standbys),
+        act::set_synchronous{primary, in.sync_standbys});
     return steps;
 }
 
@@ -348,7 +415,18 @@ plan standby_copy_plan(const plan_inputs& in, const node& standby) {
         standby.name + ": data directory is private",
         act::make_directory{standby.data, 0700, if_there::keep_private});
     add_server_files(steps, in, standby);
+    add(steps,
+        standby.name + ": commits wait for nobody while it is a standby",
+        act::set_synchronous{standby, {}});
     add_start(steps, standby);
+    return steps;
+}
+
+plan restart_plan(const std::vector<const node*>& nodes) {
+    plan steps = stop_plan(nodes);
+    for (step& each : start_plan(nodes)) {
+        steps.push_back(std::move(each));
+    }
     return steps;
 }
 

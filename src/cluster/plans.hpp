@@ -24,9 +24,16 @@ struct plan_inputs {
     std::string system_user;      ///< Who runs the servers.
     bool data_exists = false;     ///< Of a primary: the data directory was there before.
     standby_minimums minimums{};  ///< Of a standby: what the primary has.
+    std::vector<std::string> sync_standbys{};  ///< Of a primary: whom commits wait for.
 };
 
 plan primary_plan(const plan_inputs& in);
+
+/// Parts that other plans have too: configuration of a server, its start, the pooler's files.
+void add_server_files(plan& steps, const plan_inputs& in, const node& server);
+void add_start(plan& steps, const node& server);
+std::string synchronous_step_name(const std::vector<std::string>& standbys);
+void add_databases_file(plan& steps, const cluster_settings& cluster);
 
 /// In two parts: when the first is through, the primary is known to answer, and its limits can be
 /// asked for the second.
@@ -35,8 +42,17 @@ plan standby_copy_plan(const plan_inputs& in, const node& standby);
 
 plan start_plan(const std::vector<const node*>& nodes);
 
+/// Stands beside what pgweirctl has made, so that it removes nothing else.
+std::filesystem::path made_mark(const node& server);
+
 /// The primary stops first: it waits until its standbys have all of its WAL.
 plan stop_plan(const std::vector<const node*>& nodes);
+
+/// Stops, then starts.
+plan restart_plan(const std::vector<const node*>& nodes);
+
+/// How one reaches the primary as the replication role: the password is in a file.
+std::string replication_conninfo(const cluster_settings& cluster, const std::string& name);
 
 /// pg_basebackup's arguments. They hold no password: the password file does.
 std::vector<std::string> base_backup_arguments(

@@ -59,6 +59,12 @@ result<secret> find_secret(
     return generate_password();
 }
 
+bool is_given(const login_role& role) {
+    const char* given = std::getenv(role.environment.c_str());
+    const auto text = read_text(role.password_file);
+    return (given != nullptr && *given != '\0') || !text || *text;
+}
+
 }  // namespace
 
 std::string_view objection_to(std::string_view password, profile value) {
@@ -114,12 +120,16 @@ result<cluster_secrets> find_secrets(const cluster_settings& cluster, missing_pa
             return done.error();
         }
     }
-    // A machine that has a standby only needs no password of the application.
-    if (missing == missing_password::generate) {
-        if (auto done = fetch(secrets.application, cluster.application); !done) {
-            return done.error();
+    // A machine that has a standby only needs no password of the application or the console.
+    const std::array<std::pair<secret*, const login_role*>, 2> local{{
+        {&secrets.application, &cluster.application},
+        {&secrets.console, &cluster.console},
+    }};
+    for (const auto& [target, role] : local) {
+        if (missing == missing_password::refuse && !is_given(*role)) {
+            continue;
         }
-        if (auto done = fetch(secrets.console, cluster.console); !done) {
+        if (auto done = fetch(*target, *role); !done) {
             return done.error();
         }
     }

@@ -12,6 +12,8 @@
 
 namespace pgweir::cluster {
 
+/// The application's and the console's are empty where they are not needed: on a machine that has
+/// a standby only.
 struct cluster_secrets {
     secret application;
     secret replication;

@@ -77,6 +77,29 @@ server_setting archive_command(const inputs& in) {
     };
 }
 
+setting_group tls(const inputs& in) {
+    const tls_files& files = in.cluster.tls;
+    if (!files.given()) {
+        return {
+            "TLS",
+            {{"ssl", std::nullopt, "on when cluster.ini names tls_cert_file and tls_key_file"}}};
+    }
+    setting_group group{
+        "TLS",
+        {
+            {"ssl", "on", "replication is refused without it"},
+            {"ssl_cert_file", conf_quoted(files.certificate.string()), "as cluster.ini says"},
+            {"ssl_key_file", conf_quoted(files.key.string()), "readable by its owner alone"},
+            {"ssl_min_protocol_version", conf_quoted("TLSv1.2"), "older versions are broken"},
+        }};
+    if (!files.authority.empty()) {
+        group.settings.push_back(
+            {"ssl_ca_file", conf_quoted(files.authority.string()), "who signs certificates"}
+        );
+    }
+    return group;
+}
+
 setting_group write_ahead_log(const inputs& in) {
     return {
         "Write-ahead log",
@@ -213,6 +236,22 @@ std::string line_of(const server_setting& setting) {
 
 }  // namespace
 
+std::string sync_standby_names(const std::vector<std::string>& standbys) {
+    std::string names;
+    for (const std::string& each : standbys) {
+        names += (names.empty() ? "" : ", ") + each;
+    }
+    return names.empty() ? names : fmt::format("ANY 1 ({})", names);
+}
+
+std::string sync_conf(const std::vector<std::string>& standbys) {
+    return fmt::format(
+        "# Written by pgweirctl (sync = on in cluster.ini) whenever roles change.\n"
+        "synchronous_standby_names = {}\n",
+        conf_quoted(sync_standby_names(standbys))
+    );
+}
+
 std::string megabytes(std::uint64_t bytes) {
     const auto whole = std::max<std::uint64_t>(bytes / mb, 1);
     return whole % 1024 == 0 ? fmt::format("{}GB", whole / 1024) : fmt::format("{}MB", whole);
@@ -251,7 +290,8 @@ std::vector<setting_group> server_settings(
     const standby_minimums& minimums
 ) {
     const inputs in{cluster, server, facts, minimums};
-    std::vector<setting_group> groups{connections(in), write_ahead_log(in), replication(in)};
+    std::vector<setting_group> groups{
+        connections(in), tls(in), write_ahead_log(in), replication(in)};
     if (in.is_standby()) {
         groups.push_back(inherited_minimums(in));
     }

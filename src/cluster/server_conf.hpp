@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pgweir::cluster {
@@ -62,6 +63,16 @@ std::string server_conf(
     const machine_facts& facts,
     const standby_minimums& minimums = {}
 );
+
+/// Beside pgweir.conf: which standbys a commit waits for. A file of its own, because it changes
+/// with every change of primary.
+inline constexpr std::string_view sync_conf_name = "pgweir_sync.conf";
+
+/// "ANY 1 (standby1, standby2)"; empty when there is none to wait for.
+std::string sync_standby_names(const std::vector<std::string>& standbys);
+
+/// The text of that file.
+std::string sync_conf(const std::vector<std::string>& standbys);
 
 /// "512MB": whole megabytes, at least one.
 std::string megabytes(std::uint64_t bytes);

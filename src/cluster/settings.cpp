@@ -80,6 +80,14 @@ std::string set_profile(profile& target, const std::string& value) {
     return {};
 }
 
+std::string set_switch(bool& target, const std::string& value) {
+    if (value != "on" && value != "off") {
+        return "on or off";
+    }
+    target = value == "on";
+    return {};
+}
+
 /// Networks as pg_hba.conf takes them: addresses with a mask, host names, samehost, samenet.
 std::string set_networks(std::vector<std::string>& target, const std::string& value) {
     std::vector<std::string> networks;
@@ -139,6 +147,12 @@ const std::map<std::string, setter, std::less<>>& cluster_keys() {
         {"replication_networks",
          [](s& to, v x) { return set_networks(to.replication_networks, x); }},
         {"archive_dir", [](s& to, v x) { return set_path(to.archive_dir, x); }},
+        {"backups_kept",
+         [](s& to, v x) { return set_number<std::uint32_t>(to.backups_kept, x, 1, 1000); }},
+        {"sync", [](s& to, v x) { return set_switch(to.synchronous, x); }},
+        {"tls_cert_file", [](s& to, v x) { return set_path(to.tls.certificate, x); }},
+        {"tls_key_file", [](s& to, v x) { return set_path(to.tls.key, x); }},
+        {"tls_ca_file", [](s& to, v x) { return set_path(to.tls.authority, x); }},
         {"max_connections",
          [](s& to, v x) { return set_number<std::uint32_t>(to.max_connections, x, 10, 10000); }},
         {"memory", [](s& to, v x) { return set_memory(to.memory_bytes, x); }},
@@ -153,7 +167,26 @@ const std::map<std::string, node_setter, std::less<>>& node_keys() {
         {"port", [](node& to, v x) { return set_number<std::uint16_t>(to.port, x, 1, 65535); }},
         {"listen", [](node& to, v x) { return set_text(to.listen, x); }},
         {"data_dir", [](node& to, v x) { return set_path(to.data, x); }},
+        {"config_dir", [](node& to, v x) { return set_path(to.config, x); }},
         {"slot", [](node& to, v x) { return set_name(to.slot, x); }},
+    };
+    return keys;
+}
+
+using pooler_setter = std::function<std::string(pooler_address&, const std::string&)>;
+
+const std::map<std::string, pooler_setter, std::less<>>& pooler_keys() {
+    using p = pooler_address;
+    using v = const std::string&;
+    static const std::map<std::string, pooler_setter, std::less<>> keys{
+        {"host",
+         [](p& to, v x) {
+             to.host.clear();
+             return x.empty() ? std::string{} : set_text(to.host, x);
+         }},
+        {"port", [](p& to, v x) { return set_number<std::uint16_t>(to.port, x, 1, 65535); }},
+        {"read_database", [](p& to, v x) { return set_name(to.read_database, x); }},
+        {"databases_file", [](p& to, v x) { return set_path(to.databases_file, x); }},
     };
     return keys;
 }
@@ -204,13 +237,13 @@ result<node*> standby_of(cluster_settings& settings, const setting_entry& entry)
         }
     }
     static const std::set<std::string, std::less<>> taken{
-        "primary", "cluster", "run", "log", "secrets", "pgweir"};
+        "primary", "cluster", "pooler", "run", "log", "secrets", "pgweir", "backups"};
     if (!is_name(name) || taken.contains(name)) {
         return complain(
             entry,
             fmt::format(
                 "\"{}\" cannot be a standby's name: expected lower-case letters, digits and _, and "
-                "none of primary, cluster, run, log, secrets, pgweir",
+                "none of primary, cluster, pooler, run, log, secrets, pgweir, backups",
                 name
             )
         );
@@ -227,9 +260,16 @@ result<void> apply_entry(cluster_settings& settings, const setting_entry& entry)
     if (entry.section == "cluster") {
         return apply(cluster_keys(), settings, entry);
     }
+    if (entry.section == "pooler") {
+        return apply(pooler_keys(), settings.pooler, entry);
+    }
     if (entry.section == "primary") {
         if (entry.key == "slot") {
-            return complain(entry, "a primary has no slot; slots belong to [standby.NAME]");
+            return complain(
+                entry,
+                "a primary has no slot; slots belong to [standby.NAME] (as a standby, after a "
+                "change of primary, it uses primary_slot)"
+            );
         }
         return apply(node_keys(), settings.primary, entry);
     }
@@ -243,7 +283,8 @@ result<void> apply_entry(cluster_settings& settings, const setting_entry& entry)
     return complain(
         entry,
         fmt::format(
-            "unknown section [{}]: expected [cluster], [primary] or [standby.NAME]", entry.section
+            "unknown section [{}]: expected [cluster], [primary], [standby.NAME] or [pooler]",
+            entry.section
         )
     );
 }
@@ -264,10 +305,14 @@ void fill_node(node& server, const cluster_settings& settings, const fs::path& f
     if (server.data.empty()) {
         server.data = settings.root / server.name;
     }
-    if (server.role == server_role::standby && server.slot.empty()) {
+    if (server.slot.empty()) {
         server.slot = server.name + "_slot";
     }
     make_absolute(server.data, folder);
+    if (server.config.empty()) {
+        server.config = server.data;
+    }
+    make_absolute(server.config, folder);
 }
 
 void fill_password_file(
@@ -289,6 +334,16 @@ void fill_in(cluster_settings& settings, const fs::path& folder) {
     make_absolute(settings.root, folder);
     make_absolute(settings.bin_dir, folder);
     make_absolute(settings.archive_dir, folder);
+    make_absolute(settings.tls.certificate, folder);
+    make_absolute(settings.tls.key, folder);
+    make_absolute(settings.tls.authority, folder);
+    if (settings.pooler.read_database.empty()) {
+        settings.pooler.read_database = settings.database + "_standby";
+    }
+    if (settings.pooler.databases_file.empty()) {
+        settings.pooler.databases_file = settings.pooler_dir() / "databases.ini";
+    }
+    make_absolute(settings.pooler.databases_file, folder);
     fill_password_file(settings.application, "app_password", settings, folder);
     fill_password_file(settings.replication, "replication_password", settings, folder);
     fill_password_file(settings.prober, "prober_password", settings, folder);
@@ -321,7 +376,7 @@ result<void> check_distinct(const cluster_settings& settings) {
             return failure{fmt::format("{} and {} share the {}", owners[data], server->name, data)};
         }
         const std::string slot = "replication slot " + server->slot;
-        if (server->role == server_role::standby && !claim(slot, server->name)) {
+        if (!claim(slot, server->name)) {
             return failure{fmt::format("{} and {} share the {}", owners[slot], server->name, slot)};
         }
     }
@@ -337,6 +392,14 @@ result<void> check_distinct(const cluster_settings& settings) {
                 role
             )};
         }
+    }
+    return {};
+}
+
+result<void> check_tls(const tls_files& tls) {
+    if (tls.certificate.empty() != tls.key.empty() ||
+        (tls.certificate.empty() && !tls.authority.empty())) {
+        return failure{"tls_cert_file and tls_key_file belong together, tls_ca_file to both"};
     }
     return {};
 }
@@ -367,7 +430,7 @@ result<setting_entry> override_entry(const std::string& text) {
         text.substr(equals + 1),
         "--set " + text,
         0};
-    if (entry.section != "cluster" && entry.section != "primary" &&
+    if (entry.section != "cluster" && entry.section != "primary" && entry.section != "pooler" &&
         entry.section.rfind(standby_prefix, 0) != 0) {
         entry.section.insert(0, standby_prefix);
     }
@@ -430,6 +493,9 @@ result<cluster_settings> settings_from(
     if (const auto fits = check_socket_path(settings); !fits) {
         return fits.error();
     }
+    if (const auto complete = check_tls(settings.tls); !complete) {
+        return complete.error();
+    }
     return settings;
 }
 
@@ -448,6 +514,7 @@ result<cluster_settings> load_settings(
         // An override may not invent a standby: a mistyped name would go unnoticed.
         const bool known =
             entry->section == "cluster" || entry->section == "primary" ||
+            entry->section == "pooler" ||
             std::any_of(entries->begin(), entries->end(), [&](const setting_entry& each) {
                 return each.section == entry->section;
             });

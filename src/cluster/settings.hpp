@@ -32,9 +32,29 @@ struct node {
     server_role role = server_role::primary;
     std::string host = "127.0.0.1";  ///< Where others reach it; also where it listens.
     std::uint16_t port = 5432;
-    std::string listen;          ///< listen_addresses; the host when not set.
-    std::filesystem::path data;  ///< PGDATA.
-    std::string slot;            ///< Of a standby: its physical slot on the primary.
+    std::string listen;            ///< listen_addresses; the host when not set.
+    std::filesystem::path data;    ///< PGDATA.
+    std::filesystem::path config;  ///< Of postgresql.conf and pg_hba.conf; Debian's is elsewhere.
+    std::string slot;              ///< Its physical slot on the primary, when it is a standby.
+};
+
+/// pgweir in front of the servers, whose console the changes of primary talk to.
+struct pooler_address {
+    std::string host = "127.0.0.1";  ///< Empty: there is none.
+    std::uint16_t port = 6432;
+    std::string read_database;  ///< Its database for reads on a standby; NAME_standby when not set.
+    std::filesystem::path databases_file;  ///< Which pgweir.ini includes: where the servers are.
+
+    bool exists() const noexcept { return !host.empty(); }
+};
+
+/// Certificates for connections to the servers; without them there is no TLS.
+struct tls_files {
+    std::filesystem::path certificate;
+    std::filesystem::path key;
+    std::filesystem::path authority;  ///< With it, standbys verify the primary's certificate.
+
+    bool given() const noexcept { return !certificate.empty(); }
 };
 
 /// A role that logs in with a password from a file.
@@ -60,6 +80,10 @@ struct cluster_settings {
     std::vector<std::string> client_networks{"127.0.0.1/32", "::1/128"};
     std::vector<std::string> replication_networks{"127.0.0.1/32", "::1/128"};
     std::filesystem::path archive_dir;  ///< Empty: no archive.
+    std::uint32_t backups_kept = 3;     ///< And the archive back to the oldest of them.
+    bool synchronous = false;           ///< A commit waits until a standby has it.
+    tls_files tls;
+    pooler_address pooler;
     std::uint32_t max_connections = 200;
     std::uint64_t memory_bytes = 0;  ///< 0: the machine's.
     node primary;
@@ -70,6 +94,11 @@ struct cluster_settings {
     std::filesystem::path log_dir() const { return root / "log"; }
 
     std::filesystem::path secrets_dir() const { return root / "secrets"; }
+
+    std::filesystem::path backup_dir() const { return root / "backups"; }
+
+    /// Which server is the primary, when none of them can be asked.
+    std::filesystem::path state_file() const { return root / "cluster.state"; }
 
     std::filesystem::path pooler_dir() const { return root / "pgweir"; }
 

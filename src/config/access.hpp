@@ -100,6 +100,16 @@ constexpr access<owner_of<Member>> time() {
     };
 }
 
+template <auto Member>
+constexpr access<owner_of<Member>> size() {
+    using owner = owner_of<Member>;
+    return {
+        [](owner& to, std::string_view text) { return store<Member>(to, parse_size(text)); },
+        [](const owner& from) { return show_size(from.*Member); },
+        &copy_member<Member>,
+    };
+}
+
 template <auto Member, int Lowest = 0>
 constexpr access<owner_of<Member>> whole_seconds() {
     using owner = owner_of<Member>;

@@ -16,6 +16,8 @@ auto identity(const database& db) {
         db.dbname,
         db.hosts,
         db.port,
+        db.ports,
+        db.weights,
         db.user,
         db.connect_query,
         db.auth_dbname,

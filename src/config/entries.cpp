@@ -23,6 +23,7 @@ using u = user;
 
 constexpr int highest_port = 65535;
 constexpr int highest_peer = 65535;
+constexpr int highest_weight = 1000;
 // PostgreSQL's NAMEDATALEN less its terminator.
 constexpr std::size_t longest_database_name = 63;
 constexpr std::size_t longest_user_name = 127;
@@ -57,8 +58,8 @@ result<void> own_seconds(owner_of<Member>& to, std::string_view text) {
 }
 
 template <auto Member>
-result<void> own_mode(owner_of<Member>& to, std::string_view text) {
-    return store<Member>(to, parse_word<pool_mode>(text));
+result<void> own_word(owner_of<Member>& to, std::string_view text) {
+    return store<Member>(to, parse_word<typename type_of<Member>::value_type>(text));
 }
 
 template <auto Member>
@@ -70,6 +71,36 @@ result<void> words_as_written(owner_of<Member>& to, std::string_view text) {
 template <auto Member>
 result<void> port(owner_of<Member>& to, std::string_view text) {
     return store<Member>(to, parse_number(text, 1, highest_port));
+}
+
+/// Numbers with commas between them.
+result<std::vector<int>> numbers(std::string_view text, int lowest, int highest) {
+    std::vector<int> found;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        const auto value = parse_number(text.substr(begin, end - begin), lowest, highest);
+        if (!value) {
+            return value.error();
+        }
+        found.push_back(*value);
+        begin = end + 1;
+    }
+    return found;
+}
+
+/// One for all hosts, or one for each; check_hosts counts them.
+result<void> ports(database& to, std::string_view text) {
+    auto found = numbers(text, 1, highest_port);
+    if (!found) {
+        return found.error();
+    }
+    to.port = found->front();
+    to.ports = found->size() > 1 ? std::move(*found) : std::vector<int>();
+    return {};
+}
+
+result<void> weights(database& to, std::string_view text) {
+    return store<&d::weights>(to, numbers(text, 0, highest_weight));
 }
 
 result<void> hosts(database& to, std::string_view text) {
@@ -99,15 +130,6 @@ result<void> balance(database& to, std::string_view text) {
     return store<&d::load_balance_hosts>(to, parse_word<load_balance>(text));
 }
 
-result<void> tls(database& to, std::string_view text) {
-    const auto mode = parse_word<tls_mode>(text);
-    if (!mode) {
-        return mode.error();
-    }
-    to.sslmode = *mode;
-    return {};
-}
-
 template <auto Member>
 result<void> file(database& to, std::string_view text) {
     to.*Member = std::string(text);
@@ -134,19 +156,22 @@ constexpr entry_key<database> database_keys[] = {
     {"max_db_connections",        own_number<&d::max_db_connections, 1>},
     {"min_pool_size",             own_number<&d::min_pool_size>},
     {"password",                  password},
-    {"pool_mode",                 own_mode<&d::pool_mode>},
+    {"pool_mode",                 own_word<&d::pool_mode>},
     {"pool_size",                 own_number<&d::pool_size>},
-    {"port",                      port<&d::port>},
+    {"port",                      ports},
     {"query_wait_timeout",        own_seconds<&d::query_wait_timeout>},
+    {"read_consistency",          own_word<&d::read_consistency>},
     {"reserve_pool",              own_number<&d::reserve_pool_size>}, // PgBouncer's old name
     {"reserve_pool_size",         own_number<&d::reserve_pool_size>},
+    {"routing",                   own_word<&d::routing>},
     {"server_lifetime",           own_seconds<&d::server_lifetime>},
     {"sslcert",                   file<&d::sslcert>},
     {"sslkey",                    file<&d::sslkey>},
-    {"sslmode",                   tls},
+    {"sslmode",                   own_word<&d::sslmode>},
     {"sslrootcert",               file<&d::sslrootcert>},
     {"timezone",                  words_as_written<&d::timezone>},
     {"user",                      words_as_written<&d::user>},
+    {"weight",                    weights},
 };
 
 constexpr entry_key<user> user_keys[] = {
@@ -154,11 +179,12 @@ constexpr entry_key<user> user_keys[] = {
     {"idle_transaction_timeout",    own_seconds<&u::idle_transaction_timeout>},
     {"max_user_client_connections", own_number<&u::max_user_client_connections, 1>},
     {"max_user_connections",        own_number<&u::max_user_connections, 1>},
-    {"pool_mode",                   own_mode<&u::pool_mode>},
+    {"pool_mode",                   own_word<&u::pool_mode>},
     {"pool_size",                   own_number<&u::pool_size>},
     {"query_timeout",               own_seconds<&u::query_timeout>},
     {"query_wait_timeout",          own_seconds<&u::query_wait_timeout>},
     {"reserve_pool_size",           own_number<&u::reserve_pool_size>},
+    {"routing",                     own_word<&u::routing>},
     {"transaction_timeout",         own_seconds<&u::transaction_timeout>},
 };
 
@@ -213,6 +239,34 @@ result<void> check_name(std::string_view what, std::string_view name, std::size_
     return {};
 }
 
+/// What is said of each host is said of all of them.
+result<void> check_hosts(const database& made) {
+    const std::size_t hosts = std::max<std::size_t>(made.hosts.size(), 1);
+    if (!made.ports.empty() && made.ports.size() != hosts) {
+        return failure{fmt::format(
+            "port: {} ports for {} host{}, expected one port, or one for each host",
+            made.ports.size(),
+            hosts,
+            hosts == 1 ? "" : "s"
+        )};
+    }
+    if (made.weights.empty()) {
+        return {};
+    }
+    if (made.weights.size() != hosts) {
+        return failure{fmt::format(
+            "weight: {} weights for {} host{}, expected one for each host",
+            made.weights.size(),
+            hosts,
+            hosts == 1 ? "" : "s"
+        )};
+    }
+    if (std::all_of(made.weights.begin(), made.weights.end(), [](int w) { return w == 0; })) {
+        return failure{"weight: every host has 0, expected at least one that takes reads"};
+    }
+    return {};
+}
+
 }  // namespace
 
 result<database> parse_database(
@@ -230,6 +284,9 @@ result<database> parse_database(
     made.name = name;
     if (const auto applied = apply(made, text, database_keys, &ignored); !applied) {
         return applied.error();
+    }
+    if (const auto checked = check_hosts(made); !checked) {
+        return checked.error();
     }
     if (made.dbname.empty() && name != "*") {
         made.dbname = name;

@@ -52,6 +52,19 @@ constexpr access<settings> worker_threads() {
     return made;
 }
 
+/// Neither so often that the servers have nothing else to do, nor so seldom that nobody knows them.
+constexpr access<settings> time_between_probes() {
+    auto made = time<&s::topology_interval>();
+    made.parse = [](settings& to, std::string_view text) -> result<void> {
+        const auto value = parse_seconds(text);
+        if (!value || *value < milliseconds(10) || *value > seconds(60)) {
+            return bad_value(text, "seconds from 0.01 to 60");
+        }
+        return store<&s::topology_interval>(to, value);
+    };
+    return made;
+}
+
 constexpr access<settings> facility() {
     auto made = text<&s::syslog_facility>();
     made.parse = [](settings& to, std::string_view text) -> result<void> {
@@ -102,10 +115,13 @@ constexpr key table[] = {
     {"client_tls_sslmode",          word<&s::client_tls_sslmode>(),                 reload,  built},
     {"conffile",                    text<&s::conffile>(),                           reload,  not_built},
     {"default_pool_size",           number<&s::default_pool_size>(),                reload,  built},
+    {"deferred_begin",              flag<&s::deferred_begin>(),                     reload,  built},
     {"disable_pqexec",              flag<&s::disable_pqexec>(),                     restart, not_built},
     {"dns_max_ttl",                 time<&s::dns_max_ttl>(),                        reload,  built},
     {"dns_nxdomain_ttl",            time<&s::dns_nxdomain_ttl>(),                   reload,  not_built},
     {"dns_zone_check_period",       time<&s::dns_zone_check_period>(),              reload,  not_built},
+    {"failover_wait_clients",       number<&s::failover_wait_clients>(),            reload,  built},
+    {"failover_wait_timeout",       time<&s::failover_wait_timeout>(),              reload,  built},
     {"idle_transaction_timeout",    time<&s::idle_transaction_timeout>(),           reload,  built},
     {"ignore_startup_parameters",   word_list<&s::ignore_startup_parameters>(),     reload,  built},
     {"io_engine",                   word<&s::io_engine>(),                          restart, built},
@@ -113,6 +129,8 @@ constexpr key table[] = {
     {"listen_addr",                 list<&s::listen_addr>(),                        restart, built},
     {"listen_backlog",              number<&s::listen_backlog, 1>(),                restart, built},
     {"listen_port",                 number<&s::listen_port, 0, 65535>(),            restart, built},
+    {"listen_port_primary",         number<&s::listen_port_primary, 0, 65535>(),    restart, built},
+    {"listen_port_standby",         number<&s::listen_port_standby, 0, 65535>(),    restart, built},
     {"log_connections",             flag<&s::log_connections>(),                    reload,  built},
     {"log_disconnections",          flag<&s::log_disconnections>(),                 reload,  built},
     {"log_pooler_errors",           flag<&s::log_pooler_errors>(),                  reload,  built},
@@ -125,6 +143,8 @@ constexpr key table[] = {
     {"max_packet_size",             number<&s::max_packet_size, 1>(),               reload,  built},
     {"max_prepared_memory",         number<&s::max_prepared_memory>(),              reload,  built},
     {"max_prepared_statements",     number<&s::max_prepared_statements>(),          reload,  built},
+    {"max_standby_lag",             size<&s::max_standby_lag>(),                    reload,  built},
+    {"max_standby_lag_time",        time<&s::max_standby_lag_time>(),               reload,  built},
     {"max_user_client_connections", number<&s::max_user_client_connections>(),      reload,  built},
     {"max_user_connections",        number<&s::max_user_connections>(),             reload,  built},
     {"min_pool_size",               number<&s::min_pool_size>(),                    reload,  built},
@@ -136,9 +156,13 @@ constexpr key table[] = {
     {"query_timeout",               time<&s::query_timeout>(),                      reload,  built},
     {"query_wait_notify",           whole_seconds<&s::query_wait_notify>(),         reload,  not_built_unless_off},
     {"query_wait_timeout",          time<&s::query_wait_timeout>(),                 reload,  built},
+    {"read_consistency",            word<&s::read_consistency>(),                   reload,  built},
+    {"read_from_primary",           flag<&s::read_from_primary>(),                  reload,  built},
+    {"read_wait_timeout",           time<&s::read_wait_timeout>(),                  reload,  built},
     {"reserve_pool_size",           number<&s::reserve_pool_size>(),                reload,  built},
     {"reserve_pool_timeout",        time<&s::reserve_pool_timeout>(),               reload,  built},
     {"resolv_conf",                 text<&s::resolv_conf>(),                        restart, not_built},
+    {"routing",                     word<&s::routing>(),                            reload,  built},
     {"sbuf_loopcnt",                number<&s::sbuf_loopcnt>(),                     reload,  not_built},
     {"scram_iterations",            number<&s::scram_iterations, 1>(),              reload,  built},
     {"server_check_delay",          time<&s::server_check_delay>(),                 reload,  built},
@@ -173,6 +197,11 @@ constexpr key table[] = {
     {"tcp_keepintvl",               number<&s::tcp_keepintvl>(),                    reload,  built},
     {"tcp_socket_buffer",           number<&s::tcp_socket_buffer>(),                reload,  built},
     {"tcp_user_timeout",            number<&s::tcp_user_timeout>(),                 reload,  built},
+    {"topology_dbname",             text<&s::topology_dbname>(),                    reload,  built},
+    {"topology_interval",           time_between_probes(),                          reload,  built},
+    {"topology_password",           text<&s::topology_password>(),                  reload,  built},
+    {"topology_state_file",         text<&s::topology_state_file>(),                reload,  built},
+    {"topology_user",               text<&s::topology_user>(),                      reload,  built},
     {"track_extra_parameters",      word_list<&s::track_extra_parameters>(),        restart, built},
     {"transaction_timeout",         time<&s::transaction_timeout>(),                reload,  built},
     {"unix_socket_dir",             text<&s::unix_socket_dir>(),                    restart, built},

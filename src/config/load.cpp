@@ -64,6 +64,9 @@ public:
                 path
             )};
         }
+        if (const auto checked = check_ports(); !checked) {
+            return checked.error();
+        }
         for (const auto& [name, at] : set_) {
             if (is_ignored(*find_key(name), built_.global)) {
                 warn(
@@ -139,6 +142,32 @@ private:
         }
         warn(at, fmt::format("peer {} is not supported yet and is ignored", name));
         built_.peers.insert_or_assign(made->id, std::move(*made));
+        return {};
+    }
+
+    /// Ports of listeners differ.
+    result<void> check_ports() const {
+        const settings& global = built_.global;
+        const std::pair<std::string_view, int> ports[] = {
+            {"listen_port", global.listen_port},
+            {"listen_port_primary", global.listen_port_primary},
+            {"listen_port_standby", global.listen_port_standby},
+        };
+        for (const auto* later = std::begin(ports) + 1; later != std::end(ports); ++later) {
+            for (const auto* earlier = std::begin(ports); earlier != later; ++earlier) {
+                const auto at = set_.find(later->first);
+                if (later->second != 0 && later->second == earlier->second && at != set_.end()) {
+                    return failure{fmt::format(
+                        "{}:{}: {}: {} is {} already, expected a port of its own",
+                        at->second.first,
+                        at->second.second,
+                        later->first,
+                        later->second,
+                        earlier->first
+                    )};
+                }
+            }
+        }
         return {};
     }
 

@@ -35,6 +35,19 @@ int take_base(std::string_view& text) noexcept {
     return 10;
 }
 
+struct unit {
+    std::string_view name;
+    std::int64_t bytes;
+};
+
+constexpr unit size_units[] = {
+    {"TB", std::int64_t{1} << 40},
+    {"GB", std::int64_t{1} << 30},
+    {"MB", std::int64_t{1} << 20},
+    {"kB", std::int64_t{1} << 10},
+    {"B", 1},
+};
+
 bool read_integer(std::string_view text, std::int64_t& value) noexcept {
     const bool negative = text.starts_with('-');
     if (negative || text.starts_with('+')) {
@@ -107,6 +120,28 @@ result<microseconds> parse_whole_seconds(std::string_view text, int lowest) {
     return microseconds(seconds(value));
 }
 
+result<std::int64_t> parse_size(std::string_view text) {
+    constexpr auto expected = "bytes as a whole number, or with a unit: kB, MB, GB or TB";
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    std::int64_t value = 0;
+    if (std::from_chars(text.data(), text.data() + digits, value).ec != std::errc()) {
+        return bad_value(text, expected);
+    }
+    std::string_view rest = text.substr(digits);
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+    if (rest.empty()) {
+        return value;
+    }
+    for (const unit& known : size_units) {
+        if (equal_ignoring_case(rest, known.name)) {
+            return value > most / known.bytes ? result<std::int64_t>(bad_value(text, expected))
+                                              : value * known.bytes;
+        }
+    }
+    return bad_value(text, expected);
+}
+
 std::vector<std::string> split(std::string_view text, std::string_view separators) {
     constexpr std::string_view blanks = " \t";
     std::vector<std::string> found;
@@ -133,6 +168,15 @@ std::string show_seconds(microseconds time) {
     std::string text = fmt::format("{}.{:06}", whole, fraction);
     text.erase(text.find_last_not_of('0') + 1);
     return text;
+}
+
+std::string show_size(std::int64_t bytes) {
+    for (const unit& known : size_units) {
+        if (known.bytes > 1 && bytes != 0 && bytes % known.bytes == 0) {
+            return fmt::format("{}{}", bytes / known.bytes, known.name);
+        }
+    }
+    return fmt::format("{}", bytes);
 }
 
 std::string show_list(const std::vector<std::string>& words) {

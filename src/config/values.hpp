@@ -8,6 +8,7 @@
 #include "config/settings.hpp"
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,10 +28,15 @@ result<microseconds> parse_seconds(std::string_view text);
 /// Seconds, a whole number.
 result<microseconds> parse_whole_seconds(std::string_view text, int lowest);
 
+/// A number of bytes, with B, kB, MB, GB or TB behind it as in postgresql.conf, or without.
+result<std::int64_t> parse_size(std::string_view text);
+
 /// Words between any of the separators, without blanks around them; empty ones are left out.
 std::vector<std::string> split(std::string_view text, std::string_view separators);
 
 std::string show_seconds(microseconds time);
+/// In the largest unit that leaves no rest; bytes have none.
+std::string show_size(std::int64_t bytes);
 std::string show_list(const std::vector<std::string>& words);
 
 /// Whether clients reach the console under this database name.

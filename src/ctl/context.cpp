@@ -5,10 +5,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 namespace pgweir::ctl {
@@ -17,16 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using cluster::bin_candidate;
-
-/// Follow-up lines stand under the first one.
-std::string indented(const std::string& text) {
-    std::istringstream lines(text);
-    std::string out;
-    for (std::string line; std::getline(lines, line);) {
-        out += "             " + line + "\n";
-    }
-    return out;
-}
 
 std::vector<bin_candidate> versions_of(const std::vector<fs::path>& folders, process_runner& run) {
     std::vector<bin_candidate> candidates;
@@ -87,13 +75,17 @@ result<void> fill_secrets(context& in, password_need need) {
     return {};
 }
 
-}  // namespace
-
-int complain(const std::string& message) {
-    std::fflush(stdout);
-    fmt::print(stderr, "pgweirctl: {}\n", message);
-    return 1;
+/// Finds out who is the primary now, as well as that can be seen.
+void take_roles(context& in, const cluster::cluster_settings& file) {
+    in.state = cluster::read_state(file);
+    const auto known = cluster::find_secrets(file, cluster::missing_password::refuse);
+    const auto sightings =
+        cluster::look_at_roles(file, known ? std::optional(known->prober) : std::nullopt);
+    in.settings =
+        cluster::with_primary(file, cluster::choose_primary(file, sightings, in.state.primary));
 }
+
+}  // namespace
 
 result<cluster::cluster_settings> read_settings(const common_options& options) {
     auto overrides = options.overrides;
@@ -104,25 +96,30 @@ result<cluster::cluster_settings> read_settings(const common_options& options) {
     return cluster::load_settings(options.config, overrides);
 }
 
-result<std::unique_ptr<context>> make_context(const common_options& options, password_need need) {
+result<std::unique_ptr<context>> make_context(
+    const common_options& options, password_need passwords, program_need programs
+) {
     auto settings = read_settings(options);
     if (!settings) {
         return settings.error();
     }
     auto made = std::make_unique<context>();
     made->mode = options.mode;
-    made->settings = std::move(*settings);
-    auto user = become_server_user(made->settings, options.mode);
+    made->out = options.out;
+    auto user = become_server_user(*settings, options.mode);
     if (!user) {
         return user.error();
     }
     made->system_user = std::move(*user);
-    const auto programs = find_programs(made->settings, made->processes);
-    if (!programs) {
-        return programs.error();
+    take_roles(*made, *settings);
+    if (programs == program_need::all) {
+        const auto found = find_programs(made->settings, made->processes);
+        if (!found) {
+            return found.error();
+        }
+        made->programs = *found;
     }
-    made->programs = *programs;
-    if (const auto filled = fill_secrets(*made, need); !filled) {
+    if (const auto filled = fill_secrets(*made, passwords); !filled) {
         return filled.error();
     }
     made->facts = cluster::gather_facts(made->settings.root);
@@ -133,43 +130,54 @@ result<std::unique_ptr<context>> make_context(const common_options& options, pas
     return made;
 }
 
-bool carry_out(context& in, const cluster::plan& steps) {
-    const auto report =
-        [](const cluster::step& each, cluster::step_outcome outcome, std::string_view note) {
-            if (outcome == cluster::step_outcome::failed) {
-                fmt::print("  {:<11}{}\n", to_string(outcome), each.name);
-                std::fflush(stdout);
-                fmt::print(stderr, "{}", indented(std::string(note)));
-                return;
-            }
-            fmt::print(
-                "  {:<11}{}{}\n",
-                to_string(outcome),
-                each.name,
-                note.empty() ? "" : fmt::format(" ({})", note)
-            );
-            std::fflush(stdout);
-        };
-    return cluster::run_plan(steps, *in.machine, in.mode, report);
+cluster::executor executor_for(context& in, const cluster::cluster_settings& settings) {
+    return {settings, in.secrets, in.programs.folder, in.processes};
 }
 
-bool verify(context& in, const std::vector<cluster::check>& checks) {
+bool carry_out(context& in, const cluster::plan& steps) {
+    return carry_out(in, steps, *in.machine);
+}
+
+bool carry_out(context& in, const cluster::plan& steps, cluster::executor& machine) {
+    const auto report =
+        [&in](const cluster::step& each, cluster::step_outcome outcome, std::string_view note) {
+            in.out->step(each, outcome, note);
+        };
+    return cluster::run_plan(steps, machine, in.mode, report);
+}
+
+bool verify(context& in, const std::vector<cluster::check>& checks, exercises wanted) {
     if (in.mode == cluster::run_mode::dry) {
-        fmt::print("  would make {} checks\n", checks.size());
+        in.out->say(fmt::format("  would make {} checks\n", checks.size()));
         return true;
     }
     const cluster::checker looker(in.settings, in.secrets, *in.machine);
-    bool all_hold = true;
+    std::size_t passed = 0;
+    std::size_t skipped = 0;
     for (const auto& each : checks) {
-        const auto problem = looker.problem_of(each);
-        fmt::print("  {:<11}{}\n", problem ? "FAIL" : "pass", each.name);
-        std::fflush(stdout);
-        if (problem) {
-            all_hold = false;
-            fmt::print(stderr, "{}{}", indented(*problem), indented("hint: " + each.hint));
+        if (each.effort == cluster::check_effort::exercise && wanted == exercises::skipped) {
+            in.out->check(each.name, check_outcome::skip, "", "");
+            ++skipped;
+            continue;
         }
+        const auto problem = looker.problem_of(each);
+        in.out->check(
+            each.name,
+            problem ? check_outcome::fail : check_outcome::pass,
+            problem.value_or(""),
+            each.hint
+        );
+        passed += problem ? 0 : 1;
     }
-    return all_hold;
+    const std::size_t failed = checks.size() - passed - skipped;
+    in.out->say(fmt::format(
+        "{} of {} checks pass{}{}\n",
+        passed,
+        checks.size(),
+        failed == 0 ? "" : fmt::format(", {} fail", failed),
+        skipped == 0 ? "" : fmt::format(", {} skipped (--exercise)", skipped)
+    ));
+    return failed == 0;
 }
 
 }  // namespace pgweir::ctl

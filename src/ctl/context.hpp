@@ -9,10 +9,12 @@
 #include "cluster/checks.hpp"
 #include "cluster/executor.hpp"
 #include "cluster/machine_facts.hpp"
+#include "cluster/roles.hpp"
 #include "cluster/runner.hpp"
 #include "cluster/secrets.hpp"
 #include "cluster/settings.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/output.hpp"
 #include "ctl/process.hpp"
 
 #include <filesystem>
@@ -24,7 +26,9 @@ namespace pgweir::ctl {
 
 struct context {
     cluster::run_mode mode = cluster::run_mode::real;
-    cluster::cluster_settings settings;
+    output* out = nullptr;
+    cluster::cluster_settings settings;  ///< With the server as primary that is it now.
+    cluster::cluster_state state;
     std::string system_user;
     cluster::bin_candidate programs;
     cluster::cluster_secrets secrets;
@@ -40,18 +44,28 @@ enum class password_need {
     all,       ///< Generated when there are none.
 };
 
+/// Whether PostgreSQL's programs are needed: looking over the network goes without.
+enum class program_need { none, all };
+
 result<cluster::cluster_settings> read_settings(const common_options& options);
 
 /// Never moved: the executor inside refers to its neighbours.
-result<std::unique_ptr<context>> make_context(const common_options& options, password_need need);
+result<std::unique_ptr<context>> make_context(
+    const common_options& options, password_need passwords, program_need programs
+);
 
-/// Prints what goes wrong, for the operator, and returns exit code 1.
-int complain(const std::string& message);
+/// An executor for the same cluster with other roles. The settings must outlive it.
+cluster::executor executor_for(context& in, const cluster::cluster_settings& settings);
 
 /// Carries the plan out and prints each step. False when one failed.
 bool carry_out(context& in, const cluster::plan& steps);
+bool carry_out(context& in, const cluster::plan& steps, cluster::executor& machine);
+
+enum class exercises { skipped, made };
 
 /// Looks at each check and prints it. False when one does not hold. In a dry run only counts them.
-bool verify(context& in, const std::vector<cluster::check>& checks);
+bool verify(
+    context& in, const std::vector<cluster::check>& checks, exercises wanted = exercises::skipped
+);
 
 }  // namespace pgweir::ctl

@@ -1,6 +1,7 @@
 // pgweirctl: sets up and runs the PostgreSQL servers that pgweir stands in front of.
 
 #include "ctl/commands.hpp"
+#include "ctl/output.hpp"
 #include "ctl/process.hpp"
 
 #include <CLI/CLI.hpp>
@@ -24,13 +25,17 @@ Examples:
   pgweirctl init --dry-run                print what would be done
   pgweirctl add-standby standby1          make a standby from a base backup and start it
   pgweirctl status                        role, timeline, replication and lag of each server
+  pgweirctl check                         the thirty checks, as far as they change nothing
+  pgweirctl switchover --to standby1      change places without losing a transaction
+  pgweirctl promote                       the primary is lost: the best standby takes its place
+  pgweirctl rejoin primary                the old primary comes back as a standby
   pgweirctl stop standby1                 stop one server; without a name all of them
   pgweirctl --root /srv/pg init           another place for data, logs and passwords
   pgweirctl --set primary.port=5440 --set standby1.port=5441 init
-  pgweirctl settings primary              print the settings that the primary would get
 
 Every command can be run again: what is so already is left alone. A file that is changed and a
-directory that is in the way are kept as *.backup. Exit code: 0 when all is well, else 1.)";
+directory that is in the way are kept as *.backup. Exit code: 0 when all is well, else 1; of lag
+that of monitoring plugins: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.)";
 
 /// Where cluster.ini is looked for when no option names it.
 std::string default_config() {
@@ -47,17 +52,31 @@ struct command_line {
     common_options common;
     std::string config = default_config();
     bool dry_run = false;
-    std::string standby;
+    bool json = false;
+    std::string name;
     std::vector<std::string> names;
     std::string settings_of = "primary";
     bool access_rules = false;
     assumed_machine machine;
+    bool exercise = false;
+    bool keep_data = false;
+    bool sure = false;
+    double hold_seconds = 30;
+    double interval = 5;
+    lag_options lag;
+    health_options health;
+    std::string health_role;
+    monitor_options monitor;
     int exit_code = 0;
 
-    const common_options& options() {
+    /// Runs a command with its common options and an output of its own.
+    template <typename Command>
+    void run(const CLI::App& command, Command&& with) {
+        output out(json ? output_format::json : output_format::text, command.get_name());
         common.config = config;
         common.mode = dry_run ? pgweir::cluster::run_mode::dry : pgweir::cluster::run_mode::real;
-        return common;
+        common.out = &out;
+        exit_code = out.finish(with(common));
     }
 };
 
@@ -68,47 +87,206 @@ void add_common(CLI::App& app, command_line& line) {
         ->expected(1)
         ->take_all();
     app.add_flag("-n,--dry-run", line.dry_run, "Print what would be done, and do nothing");
+    app.add_flag("--json", line.json, "Print one JSON object instead of lines");
+}
+
+/// A subcommand, and what it calls.
+template <typename Command>
+CLI::App* add_command(
+    CLI::App& app, command_line& line, const char* name, const char* description, Command&& with
+) {
+    CLI::App* command = app.add_subcommand(name, description);
+    command->callback([command, &line, with] { line.run(*command, with); });
+    return command;
 }
 
 void add_making(CLI::App& app, command_line& line) {
-    auto* init_command =
-        app.add_subcommand("init", "Make the primary: data, settings, roles, slots");
-    init_command->callback([&line] { line.exit_code = init(line.options()); });
-
-    auto* standby = app.add_subcommand("add-standby", "Make a standby from a base backup");
-    standby->add_option("name", line.standby, "As in [standby.NAME]; the only one if left out");
-    standby->callback([&line] { line.exit_code = add_standby(line.options(), line.standby); });
+    add_command(app, line, "init", "Make the primary: data, settings, roles, slots", init);
+    add_command(
+        app,
+        line,
+        "add-standby",
+        "Make a standby from a base backup",
+        [&line](const common_options& options) { return add_standby(options, line.name); }
+    )->add_option("name", line.name, "As in [standby.NAME]; the only one if left out");
+    auto* remove = add_command(
+        app,
+        line,
+        "remove-standby",
+        "Stop a standby for good: its slot and its data go",
+        [&line](const common_options& options) {
+            return remove_standby(options, line.name, line.keep_data);
+        }
+    );
+    remove->add_option("name", line.name, "Its name; the only one if left out");
+    remove->add_flag("--keep-data", line.keep_data, "Leave its data directory");
+    add_command(
+        app,
+        line,
+        "backup",
+        "Take a verified base backup; old ones go",
+        [](const common_options& options) { return backup(options); }
+    );
+    add_command(
+        app,
+        line,
+        "destroy",
+        "Stop all servers and delete what pgweirctl has made",
+        [&line](const common_options& options) { return destroy(options, line.sure); }
+    )->add_flag("--yes", line.sure, "Yes, the data too");
 }
 
 void add_running(CLI::App& app, command_line& line) {
-    auto* start_command = app.add_subcommand("start", "Start the servers that are on this machine");
-    start_command->add_option("name", line.names, "primary, or a standby's name; all if left out");
-    start_command->callback([&line] { line.exit_code = start(line.options(), line.names); });
+    const char* names = "primary, or a standby's name; all if left out";
+    add_command(
+        app,
+        line,
+        "start",
+        "Start the servers that are on this machine",
+        [&line](const common_options& options) { return start(options, line.names); }
+    )->add_option("name", line.names, names);
+    add_command(
+        app,
+        line,
+        "stop",
+        "Stop them: the primary first, loss-free",
+        [&line](const common_options& options) { return stop(options, line.names); }
+    )->add_option("name", line.names, names);
+    add_command(
+        app,
+        line,
+        "restart",
+        "Stop them and start them again",
+        [&line](const common_options& options) { return restart(options, line.names); }
+    )->add_option("name", line.names, names);
+    add_command(app, line, "status", "State of each server", status);
+}
 
-    auto* stop_command = app.add_subcommand("stop", "Stop them: the primary first, loss-free");
-    stop_command->add_option("name", line.names, "primary, or a standby's name; all if left out");
-    stop_command->callback([&line] { line.exit_code = stop(line.options(), line.names); });
+void add_changing(CLI::App& app, command_line& line) {
+    auto* change = add_command(
+        app,
+        line,
+        "switchover",
+        "The primary and a standby change places, loss-free",
+        [&line](const common_options& options) {
+            return switchover(options, line.name, line.hold_seconds);
+        }
+    );
+    change->add_option("--to", line.name, "The new primary; the standby that has most if left out");
+    change->add_option("--wait", line.hold_seconds, "Seconds for running transactions to end")
+        ->capture_default_str()
+        ->check(CLI::Range(0.1, 3600.0));
+    add_command(
+        app,
+        line,
+        "promote",
+        "The primary is lost: a standby takes its place",
+        [&line](const common_options& options) { return promote(options, line.name); }
+    )->add_option("name", line.name, "The standby; the one that has most if left out");
+    add_command(
+        app,
+        line,
+        "rejoin",
+        "Make an old primary, or a standby that lost its way, follow again",
+        [&line](const common_options& options) { return rejoin(options, line.name); }
+    )
+        ->add_option("name", line.name, "The server")
+        ->required();
+}
 
-    auto* status_command = app.add_subcommand("status", "State of each server");
-    status_command->callback([&line] { line.exit_code = status(line.options()); });
+void add_looking(CLI::App& app, command_line& line) {
+    add_command(
+        app,
+        line,
+        "check",
+        "Thirty checks of servers, replication, pooler and monitoring",
+        [&line](const common_options& options) { return check(options, line.exercise); }
+    )->add_flag("--exercise", line.exercise, "Also those that write rows and fill the pool");
+
+    const auto add_limits = [](CLI::App* to, std::string& warn, std::string& critical) {
+        to->add_option("--warn", warn, "Bytes, a time or both [10MB,5s]");
+        to->add_option("--critical", critical, "Likewise [100MB,60s]");
+    };
+    auto* lag_command = add_command(
+        app,
+        line,
+        "lag",
+        "How far each standby is behind; exit codes of monitoring plugins",
+        [&line](const common_options& options) { return lag(options, line.lag); }
+    );
+    add_limits(lag_command, line.lag.warn, line.lag.critical);
+    lag_command->add_flag("--watch", line.lag.watch, "Again and again");
+    lag_command->add_option("--interval", line.lag.interval, "Seconds between two looks")
+        ->capture_default_str()
+        ->check(CLI::Range(0.1, 3600.0));
+    lag_command->add_flag("--table", line.lag.table, "All figures, instead of one line for a log");
+
+    auto* health_command = add_command(
+        app,
+        line,
+        "health",
+        "Exit code 0 if a server is well: for containers and load balancers",
+        [&line](const common_options& options) {
+            using pgweir::cluster::server_role;
+            line.health.role =
+                line.health_role == "primary" ? server_role::primary : server_role::standby;
+            return health(options, line.health);
+        }
+    );
+    health_command->add_option("role", line.health_role, "primary or standby")
+        ->required()
+        ->check(CLI::IsMember({"primary", "standby"}));
+    health_command->add_option("name", line.health.name, "Which server");
+    health_command->add_option("--max-lag", line.health.max_lag, "Of a standby, such as 10MB,30s");
+
+    auto* monitor = app.add_subcommand("monitor", "The lag check, every five minutes");
+    monitor->require_subcommand(1);
+    auto* install = add_command(
+        *monitor,
+        line,
+        "install",
+        "Write a timer of systemd or an entry of cron",
+        [&line](const common_options& options) { return install_monitor(options, line.monitor); }
+    );
+    install->add_flag_callback("--systemd", [&line] { line.monitor.kind = scheduler::systemd; });
+    install->add_flag_callback("--cron", [&line] { line.monitor.kind = scheduler::cron; });
+    install->add_option("--folder", line.monitor.folder, "Instead of the system's own");
+    add_limits(install, line.monitor.warn, line.monitor.critical);
+    monitor->fallthrough();
+
+    add_command(
+        app,
+        line,
+        "dashboard",
+        "Everything at a glance, refreshed; q leaves",
+        [&line](const common_options& options) { return dashboard(options, line.interval); }
+    )
+        ->add_option("--interval", line.interval, "Seconds between two looks")
+        ->capture_default_str()
+        ->check(CLI::Range(0.1, 3600.0));
 }
 
 void add_showing(CLI::App& app, command_line& line) {
-    auto* show = app.add_subcommand("settings", "Print the generated settings of a server");
+    auto* show = add_command(
+        app,
+        line,
+        "settings",
+        "Print the generated settings of a server",
+        [&line](const common_options& options) {
+            return show_settings(
+                options,
+                line.settings_of,
+                line.access_rules ? settings_part::access_rules : settings_part::server,
+                line.machine
+            );
+        }
+    );
     show->add_option("name", line.settings_of, "primary, or a standby's name")
         ->capture_default_str();
     show->add_flag("--hba", line.access_rules, "The access rules (pg_hba.conf) instead");
     show->add_option("--memory", line.machine.memory, "As if the machine had this much, say 16GB");
     show->add_option("--disk", line.machine.disk, "As if the disk were this large, say 500GB");
     show->add_option("--postgres", line.machine.postgres_major, "As if it were this major version");
-    show->callback([&line] {
-        line.exit_code = show_settings(
-            line.options(),
-            line.settings_of,
-            line.access_rules ? settings_part::access_rules : settings_part::server,
-            line.machine
-        );
-    });
 }
 
 int run(int argc, char** argv) {
@@ -121,6 +299,8 @@ int run(int argc, char** argv) {
     add_common(app, line);
     add_making(app, line);
     add_running(app, line);
+    add_changing(app, line);
+    add_looking(app, line);
     add_showing(app, line);
     try {
         app.parse(argc, argv);

@@ -6,6 +6,7 @@
 #include <boost/process/environment.hpp>
 #include <boost/process/error.hpp>
 #include <boost/process/exe.hpp>
+#include <boost/process/extend.hpp>
 #include <boost/process/io.hpp>
 #include <boost/process/pipe.hpp>
 
@@ -13,7 +14,11 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -44,6 +49,14 @@ bp::environment small_environment() {
     return variables;
 }
 
+/// A program that works for us ends with us: what it leaves half done is done again, alone. What it
+/// has started itself (a server) stays.
+void end_with_parent() {
+#ifdef __linux__
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+}
+
 bp::child start(
     const std::string& program,
     const std::vector<std::string>& arguments,
@@ -59,6 +72,7 @@ bp::child start(
             variables,
             bp::std_in<bp::null, bp::std_out> output,
             bp::std_err > stderr,
+            bp::extend::on_exec_setup = [](auto&) { end_with_parent(); },
             error
         );
     }
@@ -67,6 +81,7 @@ bp::child start(
         bp::args = arguments,
         variables,
         bp::std_in<bp::null, (bp::std_out & bp::std_err)> output,
+        bp::extend::on_exec_setup = [](auto&) { end_with_parent(); },
         error
     );
 }

@@ -54,6 +54,9 @@ public:
     /// The index of standard_conforming_strings, which is asked for often.
     static constexpr std::size_t conforming_strings = 7;
 
+    /// The same of default_transaction_read_only.
+    static constexpr std::size_t default_read_only = 3;
+
     explicit parameter_store(const std::vector<std::string>& extra_names);
 
     /// The index of a tracked parameter, whatever the case of its letters.

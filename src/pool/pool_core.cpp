@@ -14,6 +14,11 @@ namespace {
 /// Between two attempts at a server that has failed, even if server_login_retry = 0.
 constexpr milliseconds shortest_retry{100};
 
+/// A server that does not answer, that is starting up or shutting down.
+bool may_be_back_soon(std::string_view sqlstate) noexcept {
+    return sqlstate.empty() || sqlstate == "57P03";
+}
+
 int& count_of(pool_counts& counts, server_entry::state where) {
     switch (where) {
         case server_entry::state::connecting:
@@ -46,10 +51,17 @@ auto& find_or_add(Map& map, std::string_view name) {
 
 }  // namespace
 
-pool::pool(database_entry& db, user_entry& owner, std::string user_name, worker_id workers)
+pool::pool(
+    database_entry& db,
+    user_entry& owner,
+    std::string user_name,
+    std::string host_name,
+    worker_id workers
+)
     : database(db),
       user_totals(owner),
       user(std::move(user_name)),
+      host(std::move(host_name)),
       stats(workers),
       sides(workers) {}
 
@@ -71,7 +83,7 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
     if (before) {
         const config::change_set changes = config::compare(*before, *configuration_);
         for (const std::string& name : changes.databases_changed) {
-            reconnect(&find_or_add(databases_, name), out);
+            reconnect(&entry_of(name), out);
         }
         for (const auto& [name, db] : databases_) {
             // Made from the template, which is another now, or no longer what counts.
@@ -82,7 +94,7 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
         }
     }
     for (const auto& [name, settings] : configuration_->databases) {
-        database_entry& db = find_or_add(databases_, name);
+        database_entry& db = entry_of(name);
         db.settings = settings;
         db.automatic = false;
         db.removed = false;
@@ -100,6 +112,7 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
         db->max_connections = config::effective_max_db_connections(*configuration_, db->settings);
         db->max_clients =
             config::effective_max_db_client_connections(*configuration_, db->settings);
+        db->cluster = cluster_of(*db);
         for (auto& p : db->pools) {
             limit(*p);
         }
@@ -110,19 +123,29 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
     }
 }
 
+std::uint32_t pool_core::cluster_of(const database_entry& db) const {
+    const auto found = clusters_.find(db.automatic ? std::string_view("*") : db.name);
+    return found == clusters_.end() || db.removed ? 0 : found->second;
+}
+
 void pool_core::limit(pool& p) {
     const config::settings& global = configuration_->global;
     const config::database& db = p.database.settings;
     p.limits.mode = config::effective_pool_mode(*configuration_, db, p.user);
     p.limits.size = config::effective_pool_size(*configuration_, db, p.user);
-    p.limits.min_size = config::effective_min_pool_size(*configuration_, db);
+    p.limits.min_size = p.host.empty() ? config::effective_min_pool_size(*configuration_, db) : 0;
     p.limits.reserve_size = config::effective_reserve_pool_size(*configuration_, db, p.user);
     p.limits.reserve_timeout = global.reserve_pool_timeout;
     p.limits.server_lifetime = config::effective_server_lifetime(*configuration_, db);
     p.limits.server_idle_timeout = global.server_idle_timeout;
     p.limits.check_delay = global.server_check_delay;
     p.limits.check_servers = !global.server_check_query.empty();
-    p.limits.login_retry = std::max<microseconds>(global.server_login_retry, shortest_retry);
+    const config::routing routing = config::effective_routing(*configuration_, db, p.user);
+    // Where hosts are watched, it is known soon whether one is back.
+    p.limits.patient = routing != config::routing::off;
+    p.limits.login_retry = p.limits.patient
+                               ? shortest_retry
+                               : std::max<microseconds>(global.server_login_retry, shortest_retry);
     p.limits.round_robin = global.server_round_robin;
     p.terms.mode = p.limits.mode;
     p.terms.reset_always = global.server_reset_query_always;
@@ -132,6 +155,8 @@ void pool_core::limit(pool& p) {
         config::effective_idle_transaction_timeout(*configuration_, p.user);
     p.terms.transaction_timeout = config::effective_transaction_timeout(*configuration_, p.user);
     p.terms.client_idle_timeout = config::effective_client_idle_timeout(*configuration_, p.user);
+    p.terms.routing = routing;
+    p.terms.consistency = config::effective_read_consistency(*configuration_, db);
     std::erase(minimal_, &p);
     if (p.limits.min_size > 0 && !p.database.removed) {
         minimal_.push_back(&p);
@@ -147,16 +172,25 @@ database_entry* pool_core::find_database(std::string_view name) {
     if (!made) {
         return nullptr;
     }
-    database_entry& db = find_or_add(databases_, name);
+    database_entry& db = entry_of(name);
     db.settings = std::move(*made);
     db.automatic = true;
     db.removed = false;
     db.max_connections = config::effective_max_db_connections(*configuration_, db.settings);
     db.max_clients = config::effective_max_db_client_connections(*configuration_, db.settings);
+    db.cluster = cluster_of(db);
     for (auto& p : db.pools) {
         limit(*p);  // it was removed, and has come back
     }
     return &db;
+}
+
+database_entry& pool_core::entry_of(std::string_view name) {
+    database_entry& db = find_or_add(databases_, name);
+    if (db.number == 0) {
+        db.number = static_cast<std::uint32_t>(databases_.size());
+    }
+    return db;
 }
 
 user_entry& pool_core::find_user(std::string_view name) {
@@ -173,11 +207,26 @@ pool& pool_core::find_pool(database_entry& db, std::string_view user) {
     if (const auto found = db.pool_of_user.find(user); found != db.pool_of_user.end()) {
         return *found->second;
     }
-    db.pools.push_back(std::make_unique<pool>(db, find_user(user), std::string(user), workers_));
-    pool& made = *db.pools.back();
+    pool& made = add_pool(db, user, {});
     db.pool_of_user.emplace(made.user, &made);
-    limit(made);
     return made;
+}
+
+pool& pool_core::find_host_pool(pool& home, std::string_view host) {
+    if (const auto found = home.host_pools.find(host); found != home.host_pools.end()) {
+        return *found->second;
+    }
+    pool& made = add_pool(home.database, home.user, host);
+    home.host_pools.emplace(made.host, &made);
+    return made;
+}
+
+pool& pool_core::add_pool(database_entry& db, std::string_view user, std::string_view host) {
+    db.pools.push_back(
+        std::make_unique<pool>(db, find_user(user), std::string(user), std::string(host), workers_)
+    );
+    limit(*db.pools.back());
+    return *db.pools.back();
 }
 
 std::optional<errc> pool_core::admit_client(database_entry& db, user_entry& user) {
@@ -423,9 +472,8 @@ void pool_core::connect_failed(
     p.failure = message;
     p.failure_sqlstate = sqlstate;
     p.failed_at = now;
-    // A server that is starting up or shutting down may be back soon; any other refusal of the
-    // log-in would be the same for all who wait.
-    if (!sqlstate.empty() && sqlstate != "57P03" && p.counts.servers() == p.counts.connecting) {
+    // Any other refusal of the log-in would be the same for all who wait.
+    if (!may_be_back_soon(sqlstate) && p.counts.servers() == p.counts.connecting) {
         for (worker_id w = 0; w < workers_; w++) {
             if (!p.sides[w].waiting.empty()) {
                 out.push_back({action::kind::refuse, w, &p});
@@ -497,7 +545,8 @@ microseconds pool_core::look_again(const pool& p) noexcept {
 }
 
 bool pool_core::failing(const pool& p, steady_time now) const noexcept {
-    return !p.failure.empty() && p.counts.servers() == p.counts.connecting &&
+    const bool awaited = p.limits.patient && may_be_back_soon(p.failure_sqlstate);
+    return !p.failure.empty() && !awaited && p.counts.servers() == p.counts.connecting &&
            now - p.failed_at < p.limits.login_retry;
 }
 
@@ -617,7 +666,37 @@ void pool_core::keep_minimum(pool& p, steady_time now, actions& out) {
     }
 }
 
+void pool_core::primary_changed(database_entry& db, bool known, steady_time now, actions& out) {
+    db.no_primary = !known;
+    for (auto& p : db.pools) {
+        if (p->host.empty()) {
+            p->failure.clear();
+            for (server_entry& server : p->servers) {
+                server.close_needed = true;
+                out.push_back({action::kind::close, server.worker, p.get(), server.id});
+            }
+        }
+    }
+    evaluate_hungry(now, out);
+}
+
+void pool_core::forsake_host(database_entry& db, std::string_view host, actions& out) {
+    for (auto& p : db.pools) {
+        if (p->host == host) {
+            close_all_when_free(*p, out);
+        }
+    }
+}
+
 // The operator.
+
+void pool_core::close_all_when_free(pool& p, actions& out) {
+    p.failure.clear();
+    for (server_entry& server : p.servers) {
+        server.close_needed = true;
+    }
+    close_idle(p, out);
+}
 
 void pool_core::close_idle(pool& p, actions& out) {
     for (auto& side : p.sides) {
@@ -635,11 +714,7 @@ void pool_core::reconnect(const database_entry* db, actions& out) {
             continue;
         }
         for (auto& p : entry->pools) {
-            p->failure.clear();
-            for (server_entry& server : p->servers) {
-                server.close_needed = true;
-            }
-            close_idle(*p, out);
+            close_all_when_free(*p, out);
         }
     }
 }

@@ -3,6 +3,8 @@
 // Who gets which server: the decisions of all pools, for all workers, in one place.
 //
 // A pool is a (database, user) pair. Its servers are counted over all workers, so limits are exact.
+// Where reads are routed it has further pools beside it, one for each host that is read from; its
+// own servers are the primary's then. While there is no primary nobody gets or opens one of these.
 // A server that is idle waits on the worker that used it last; a client takes one of its own
 // worker, else one of another worker's (which is moved), else a new connection within the limits,
 // else it queues. A freed server goes to the oldest waiter of its own worker, unless one elsewhere
@@ -133,6 +135,7 @@ struct pool_limits {
     microseconds server_idle_timeout{0};
     microseconds check_delay{0};
     microseconds login_retry{0};
+    bool patient = false;  // a server that cannot be reached is waited for
     bool check_servers = true;
     bool round_robin = false;
 };
@@ -146,6 +149,8 @@ struct client_terms {
     std::atomic<microseconds> idle_transaction_timeout{microseconds(0)};
     std::atomic<microseconds> transaction_timeout{microseconds(0)};
     std::atomic<microseconds> client_idle_timeout{microseconds(0)};
+    std::atomic<config::routing> routing{config::routing::off};
+    std::atomic<config::read_consistency> consistency{config::read_consistency::session};
 };
 
 /// Counts of a pool's servers by state, for the console.
@@ -164,11 +169,18 @@ struct pool_counts {
 
 class pool {
 public:
-    pool(database_entry& db, user_entry& owner, std::string user_name, worker_id workers);
+    pool(
+        database_entry& db,
+        user_entry& owner,
+        std::string user_name,
+        std::string host_name,
+        worker_id workers
+    );
 
     database_entry& database;  // never removed
     user_entry& user_totals;
     const std::string user;
+    const std::string host;         // "name:port" of the one it reads from; empty: the pool itself
     std::vector<pool_stats> stats;  // one for each worker, written by it only
     client_terms terms;
 
@@ -182,6 +194,7 @@ public:
     auth::server_credentials learned;         // what a client's log-in proved to know
     steady_time lifetime_close_at{};          // of the last server closed for its age
     bool hungry = false;                      // is in the core's list of pools with waiters
+    int readers = 0;                          // sessions that keep to it for their reads
     all_server_list servers;
 
     struct side {
@@ -190,16 +203,27 @@ public:
         int incoming = 0;  // servers that move here
     };
 
-    std::vector<side> sides;  // one for each worker
+    std::vector<side> sides;                               // one for each worker
+    std::map<std::string, pool*, std::less<>> host_pools;  // beside it, by their host
 
     /// The waiter who has waited longest, over all workers. nullptr if nobody waits.
     const waiter* oldest() const noexcept;
 };
 
+/// Numbers of the clusters of routed databases, by the name of the entry; "*": of databases that
+/// are made from the template.
+using cluster_numbers = std::map<std::string, std::uint32_t, std::less<>>;
+
 /// An entry of [databases], or one made from its template.
 struct database_entry {
     std::string name;
+    std::uint32_t number = 0;  // in the process; never 0 once it is here
     config::database settings;
+
+    /// Of its servers, by which the view of them is found; 0: its statements are routed for nobody.
+    /// May be read without the mutex.
+    std::atomic<std::uint32_t> cluster{0};
+
     int max_connections = 0;  // 0: no limit
     int max_clients = 0;
     int connections = 0;  // servers
@@ -208,8 +232,13 @@ struct database_entry {
     bool paused = false;
     bool disabled = false;
     bool removed = false;
-    std::vector<std::unique_ptr<pool>> pools;
+    std::vector<std::unique_ptr<pool>> pools;  // those of hosts included
     std::unordered_map<std::string_view, pool*> pool_of_user;
+
+    // Of a database that is routed. Any thread may read these.
+    std::atomic<bool> no_primary{false};                      // now
+    std::atomic<bool> names_wanted{false};                    // its catalogue is kept
+    std::atomic<steady_time> written_at{steady_time::min()};  // the end of the last write
 };
 
 struct user_entry {
@@ -267,6 +296,9 @@ public:
 
     // Databases, pools and limits.
 
+    /// Which cluster each database belongs to, from the next configure() on.
+    void set_clusters(cluster_numbers numbers) { clusters_ = std::move(numbers); }
+
     /// Takes a configuration over. Servers of databases that now lie elsewhere are marked to be
     /// closed.
     void configure(std::shared_ptr<const config::configuration> all, actions& out);
@@ -274,6 +306,9 @@ public:
     /// The database that a client asks for; nullptr if there is none.
     database_entry* find_database(std::string_view name);
     pool& find_pool(database_entry& db, std::string_view user);
+
+    /// The pool beside `home` that reads from a host.
+    pool& find_host_pool(pool& home, std::string_view host);
 
     /// Made when it is first asked for, and never removed.
     user_entry& find_user(std::string_view name);
@@ -287,6 +322,9 @@ public:
     /// An idle server of the waiter's worker, leased to it; or nullptr, and it queues.
     /// REQUIRES: wanted and wait_worker are set, and it does not wait yet.
     server_entry* acquire(waiter& who, steady_time now, actions& out);
+
+    /// How much is asked of a pool's servers now: leases, and clients that wait for one.
+    static int load(const pool& p) noexcept { return p.counts.leased + p.counts.waiting; }
 
     /// The waiter leaves the queue without a server.
     void leave(waiter& who);
@@ -330,6 +368,14 @@ public:
     // What time brings: the reserve, retries, the minimum of servers. Call about every 50 ms.
     void tick(steady_time now, actions& out);
 
+    /// A routed database has another primary, or none: its servers of the old one are closed at
+    /// once, whoever has them, and nobody gets another one before there is a primary.
+    void primary_changed(database_entry& db, bool known, steady_time now, actions& out);
+
+    /// A host is not to be read from any more: its idle servers are closed now, the others when
+    /// they are free.
+    void forsake_host(database_entry& db, std::string_view host, actions& out);
+
     // The operator.
 
     /// Marks servers to be closed when they are free, and closes the idle ones now; nullptr: of all
@@ -361,6 +407,7 @@ public:
 
 private:
     void limit(pool& p);
+    std::uint32_t cluster_of(const database_entry& db) const;
     void set_state(server_entry& server, server_entry::state next);
     void evaluate(pool& p, steady_time now, actions& out);
     enum class eviction : std::uint8_t { none, allowed };
@@ -379,14 +426,21 @@ private:
     static microseconds look_again(const pool& p) noexcept;
     bool too_old(pool& p, const server_entry& server, steady_time now);
 
-    bool held(const pool& p) const noexcept { return paused_ || p.database.paused; }
+    database_entry& entry_of(std::string_view name);
+    pool& add_pool(database_entry& db, std::string_view user, std::string_view host);
+
+    bool held(const pool& p) const noexcept {
+        return paused_ || p.database.paused || (p.host.empty() && p.database.no_primary);
+    }
 
     void close_idle(pool& p, actions& out);
+    void close_all_when_free(pool& p, actions& out);
     void check_counts(const pool& p) const;
 
     worker_id workers_;
     bool paused_ = false;
     std::shared_ptr<const config::configuration> configuration_;
+    cluster_numbers clusters_;
     std::map<std::string, std::unique_ptr<database_entry>, std::less<>> databases_;
     std::map<std::string, std::unique_ptr<user_entry>, std::less<>> users_;
     std::vector<pool*> hungry_;   // pools with waiters

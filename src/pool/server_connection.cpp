@@ -90,6 +90,9 @@ void server_connection::connect() {
     login_ = std::make_shared<server_login>(
         std::move(to.login), host_->parameters(), &host_->scram_cache()
     );
+    if (address_.host.empty()) {
+        return login_failed("it is not known where its server is", {});
+    }
     if (to.connect_timeout.count() > 0) {
         host_->loop().set(*this, net::loop::now() + to.connect_timeout);
     }
@@ -276,6 +279,17 @@ void server_connection::end_lease(lease_end how) {
     drain();
 }
 
+void server_connection::send_ahead(std::string_view sql, follower behind) {
+    for (const protocol::request one : protocol::statement_requests) {
+        requests_.sent(one, protocol::origin::injected);
+    }
+    work_.bound(sql);
+    std::string out;
+    protocol::put_statement(out, sql);
+    stream_->send(out);
+    sync_if_skipped_ = behind == follower::query;
+}
+
 bool server_connection::set_parameters(const parameter_set_ptr& wanted, bool reported) {
     const std::string sql = host_->parameters().change(*parameters_, *wanted);
     if (sql.empty()) {
@@ -388,6 +402,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             take_parameters();
         } else {
             const bool failed = std::exchange(failed_, false);
+            sync_if_skipped_ = false;
             if (tags_ == tags::watched && verdict != pipeline::verdict::desync) {
                 holder_->on_ready(requests_.status(), failed);
             }
@@ -413,6 +428,13 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             }
             error_last_ = true;
             failed_ = failed_ || !own;
+            if (sync_if_skipped_ && requests_.skipping()) {
+                // The Query is skipped like the rest of a segment, which ends with a Sync.
+                requests_.sent(protocol::request::sync);
+                std::string out;
+                protocol::put_sync(out);
+                stream_->send(out);
+            }
             if (lease_over_) {
                 poison();
             }

@@ -127,6 +127,14 @@ public:
 
     void send(std::string_view bytes) { stream_->send(bytes); }
 
+    /// What comes behind statements that are sent ahead of it.
+    enum class follower : std::uint8_t { query, segment };
+
+    /// Sends a statement that returns nothing and that the client believes to have been answered: a
+    /// BEGIN. By extended query without a Sync, so that what comes behind is skipped if it fails;
+    /// the client gets the error in place of its answer.
+    void send_ahead(std::string_view sql, follower behind);
+
     /// Which statements it has, and what the requests under way do to them.
     server_statements& statements() noexcept { return statements_; }
 
@@ -279,6 +287,7 @@ private:
     bool failed_ = false;            // an error came since the last ReadyForQuery
     bool soiled_ = false;            // by the lease that is or was
     bool setup_due_ = false;         // connect_query, for all was discarded
+    bool sync_if_skipped_ = false;   // a Query came behind something that was sent ahead
     tags tags_ = tags::ignored;
     std::vector<std::function<void()>> cancels_;  // under way, each with whom to tell
     int socket_ = -1;

@@ -95,6 +95,18 @@ void put_close_complete(std::string& out) {
     message_writer(out, '3');
 }
 
+void put_bind_complete(std::string& out) {
+    message_writer(out, '2');
+}
+
+void put_no_data(std::string& out) {
+    message_writer(out, 'n');
+}
+
+void put_no_parameters(std::string& out) {
+    message_writer(out, 't').int16(0);
+}
+
 void put_statement(std::string& out, std::string_view sql) {
     put_close_statement(out, setter);
     message_writer(out, 'P').cstring(setter).cstring(sql).int16(0);

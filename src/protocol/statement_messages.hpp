@@ -52,6 +52,11 @@ void put_flush(std::string& out);
 
 void put_parse_complete(std::string& out);
 void put_close_complete(std::string& out);
+void put_bind_complete(std::string& out);
+void put_no_data(std::string& out);
+
+/// Of a statement without parameters.
+void put_no_parameters(std::string& out);
 
 /// Runs a statement that returns nothing, by messages of extended query, which may stand among a
 /// client's: its unnamed statement and portal stay as they are.

@@ -1,5 +1,7 @@
 #include "router/cluster_view.hpp"
 
+#include <fmt/format.h>
+
 namespace pgweir::router {
 
 std::string_view name_of(host_role role) noexcept {
@@ -32,6 +34,10 @@ std::string_view name_of(host_state state) noexcept {
             return "fenced";
     }
     return "";
+}
+
+std::string key_of(std::string_view name, int port) {
+    return fmt::format("{}:{}", name, port);
 }
 
 }  // namespace pgweir::router

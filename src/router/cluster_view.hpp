@@ -32,6 +32,9 @@ enum class host_state : std::uint8_t {
 std::string_view name_of(host_role role) noexcept;
 std::string_view name_of(host_state state) noexcept;
 
+/// "name:port", by which a host is known in the process.
+std::string key_of(std::string_view name, int port);
+
 struct host_view {
     std::string name;     ///< as configured
     int port = 5432;      ///< as configured

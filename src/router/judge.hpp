@@ -5,6 +5,7 @@
 
 #include "sql/lexer.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -25,6 +26,7 @@ enum class reason : std::uint8_t {
     transaction,     ///< BEGIN and its like: where it goes is decided by what comes with it
 };
 
+inline constexpr std::size_t reasons = 11;
 std::string_view name_of(reason why) noexcept;
 
 struct judgement {
@@ -39,8 +41,9 @@ struct judgement {
 /// What the meaning of names depends on.
 struct name_scope {
     std::uint32_t catalogue = 0;   ///< of the database, from judge::catalogue_of
-    std::string_view role;         ///< the session's role
-    std::string_view search_path;  ///< as SET would take it; empty: the role's default
+    std::string_view role;         ///< who the session is now: "$user" in a search_path
+    std::string_view user;         ///< who logged in, if that is not the role: has the defaults
+    std::string_view search_path;  ///< as set_config() would take it; empty: the user's default
     bool search_path_known = true;
     sql::backslash strings = sql::backslash::plain;
 };

@@ -7,11 +7,14 @@
 #include "pool/parameters.hpp"
 #include "pool/pool_directory.hpp"
 #include "pool/statement_store.hpp"
+#include "router/classifier.hpp"
+#include "router/cluster_view.hpp"
 #include "server/helper_threads.hpp"
 #include "session/auth_cache.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,11 +31,17 @@ struct process {
     const net::engine_kind engine;  // of every worker
 
     pool::pool_directory pools;
+
+    /// By the number of their cluster. Guarded by the pools' mutex, so that they fit what the pools
+    /// have decided by them; a worker has its own, which may be a moment older.
+    std::map<std::uint32_t, router::cluster_view_ptr> views;
+
     pool::parameter_store parameters;
     pool::statement_store statements{parameters};
     auth::scram_verifier_cache verifiers;
     auth::scram_client_cache scram_keys;
     session::auth_cache looked_up;
+    router::classifier judge;
 
     // For what a log-in needs and a worker has no time for: computing gives way to whoever serves
     // clients, and those who wait for PAM and LDAP hold up none who compute.

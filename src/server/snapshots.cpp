@@ -46,19 +46,28 @@ std::optional<std::string> hosts_of(const config::database& db) {
     return joined;
 }
 
+void add_counts(admin::pool_row& row, const pool::pool& p, steady_time now) {
+    row.cl_waiting += p.counts.waiting;
+    row.cl_active += p.counts.leased;
+    row.sv_active += p.counts.leased;
+    row.sv_idle += p.counts.idle;
+    row.sv_used += p.counts.moving;
+    row.sv_tested += p.counts.busy;
+    row.sv_login += p.counts.connecting;
+    if (const pool::waiter* oldest = p.oldest()) {
+        const auto waited = std::chrono::duration_cast<microseconds>(now - oldest->waiting_since);
+        row.max_wait = std::max(row.max_wait, waited);
+    }
+}
+
+/// One row, with the sums of the pools of hosts beside it.
 admin::pool_row row_of(const pool::pool& p, steady_time now) {
     admin::pool_row row;
     row.database = p.database.name;
     row.user = p.user;
-    row.cl_waiting = p.counts.waiting;
-    row.cl_active = p.counts.leased;
-    row.sv_active = p.counts.leased;
-    row.sv_idle = p.counts.idle;
-    row.sv_used = p.counts.moving;
-    row.sv_tested = p.counts.busy;
-    row.sv_login = p.counts.connecting;
-    if (const pool::waiter* oldest = p.oldest()) {
-        row.max_wait = std::chrono::duration_cast<microseconds>(now - oldest->waiting_since);
+    add_counts(row, p, now);
+    for (const auto& [host, beside] : p.host_pools) {
+        add_counts(row, *beside, now);
     }
     row.pool_mode = config::name_of(p.limits.mode);
     row.load_balance_hosts = load_balance_of(p.database.settings);
@@ -70,7 +79,7 @@ admin::database_row row_of(const pool::database_entry& db, const config::configu
     admin::database_row row;
     row.name = db.name;
     row.host = hosts_of(settings);
-    row.port = settings.port;
+    row.port = config::port_of_host(settings, 0);
     row.database = settings.dbname;
     row.force_user = settings.user;
     row.pool_size = settings.pool_size.value_or(all.global.default_pool_size);
@@ -208,6 +217,43 @@ admin::client_row row_of(const session::client& c, const pool::parameter_store& 
     return row;
 }
 
+std::int64_t milliseconds_of(steady_time::duration time) {
+    return std::chrono::duration_cast<milliseconds>(time).count();
+}
+
+/// Without the database and the cluster, which the caller knows.
+admin::topology_row row_of(const router::host_view& host, steady_time now) {
+    admin::topology_row row;
+    row.host = host.name;
+    row.port = host.port;
+    if (!host.address.empty()) {
+        row.address = host.address;
+    }
+    row.role = router::name_of(host.role);
+    row.state = router::name_of(host.state);
+    row.weight = host.weight;
+    row.why = host.why;
+    if (host.position.known()) {
+        row.timeline = host.position.timeline;
+    }
+    if (host.position.lsn != 0) {
+        row.lsn = router::lsn_text(host.position.lsn);
+    }
+    if (host.received != 0) {
+        row.received = router::lsn_text(host.received);
+    }
+    if (host.lag_bytes) {
+        row.lag_bytes = static_cast<std::int64_t>(*host.lag_bytes);
+    }
+    if (host.lag_time) {
+        row.lag_ms = milliseconds_of(*host.lag_time);
+    }
+    if (host.asked_at != steady_time{}) {
+        row.age_ms = milliseconds_of(now - host.asked_at);
+    }
+    return row;
+}
+
 admin::server_state state_of(const pool::server_connection& s, server_entry::state where) {
     switch (where) {
         case server_entry::state::connecting:
@@ -263,7 +309,9 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
             }
             into.databases.push_back(row_of(*db, all));
             for (const auto& p : db->pools) {
-                into.pools.push_back(row_of(*p, now));
+                if (p->host.empty()) {
+                    into.pools.push_back(row_of(*p, now));
+                }
                 lists.free_servers += p->counts.idle;
                 lists.used_servers += p->counts.servers() - p->counts.idle;
             }
@@ -285,7 +333,51 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
     };
 }
 
+namespace {
+
+/// Adds a worker's counts to those of the workers before it.
+void add_routing(const session::routing_counts& from, std::vector<admin::routing_row>& into) {
+    std::size_t next = 0;
+    const auto add = [&](std::string_view what, std::string_view reason, const pool::counter& c) {
+        if (next == into.size()) {
+            into.push_back({std::string(what), std::string(reason), 0});
+        }
+        into[next++].count += c.get();
+    };
+    add("read on a standby", {}, from.reads_on_standby);
+    add("read on the primary", "its part", from.reads_on_primary);
+    add("read on the primary", "no standby fresh in time", from.not_fresh);
+    for (std::size_t i = 0; i < from.to_primary.size(); i++) {
+        add("to the primary", router::name_of(static_cast<router::reason>(i)), from.to_primary[i]);
+    }
+    for (std::size_t i = 0; i < from.repaired.size(); i++) {
+        add("sent again to the primary",
+            session::name_of(static_cast<session::repair_reason>(i)),
+            from.repaired[i]);
+    }
+    add("fixed route", {}, from.fixed);
+    add("waited for a fresh standby", {}, from.waited);
+    add("answered without a server", {}, from.answered);
+}
+
+}  // namespace
+
+void fill_topology(const topology::cluster_watch& from, admin::snapshot& into) {
+    const steady_time now = net::loop::now();
+    for (const topology::cluster_report& cluster : from.clusters()) {
+        for (const std::string& database : cluster.databases) {
+            for (const router::host_view& host : cluster.view->hosts) {
+                admin::topology_row row = row_of(host, now);
+                row.database = database;
+                row.cluster = cluster.number;
+                into.topology.push_back(std::move(row));
+            }
+        }
+    }
+}
+
 void fill_worker(const worker& from, admin::snapshot& into) {
+    add_routing(from.routing(), into.routing);
     const net::engine& engine = from.loop().streams();
     const net::engine_counts counts = engine.counts();
     const worker::activity& done = from.done();

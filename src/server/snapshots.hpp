@@ -6,6 +6,7 @@
 #include "admin/snapshot.hpp"
 #include "pool/pool_core.hpp"
 #include "session/runtime.hpp"
+#include "topology/cluster_watch.hpp"
 
 #include <map>
 #include <string>
@@ -20,6 +21,9 @@ std::map<std::string, admin::stats_counters> stats_by_database(process& shared);
 
 /// Everything but sockets, stats and config rows. Any thread.
 void fill_pools(process& shared, const session::runtime& settings, admin::snapshot& into);
+
+/// The servers of routed databases. Any thread.
+void fill_topology(const topology::cluster_watch& from, admin::snapshot& into);
 
 /// What a worker has done. On the worker's thread.
 void fill_worker(const worker& from, admin::snapshot& into);

@@ -3,6 +3,7 @@
 #include "auth/stored_secret.hpp"
 #include "config/changes.hpp"
 #include "config/load.hpp"
+#include "config/password_file.hpp"
 #include "config/show.hpp"
 #include "server/client_tls.hpp"
 #include "server/snapshots.hpp"
@@ -39,6 +40,17 @@ auth::secret_kind most_common(const config::user_list& users) {
 
 bool asks_for_users(config::auth_type type) {
     return type != config::auth_type::any && type != config::auth_type::pam;
+}
+
+/// Which servers are to be watched. A secret that is not a plain password opens no server.
+result<topology::plan> plan_of(const session::runtime& settings) {
+    const auto plain = [&](std::string_view user) -> const secret* {
+        const secret* stored = settings.users->find(user);
+        return stored != nullptr && auth::classify(stored->view()) == auth::secret_kind::plain
+                   ? stored
+                   : nullptr;
+    };
+    return topology::make_plan(*settings.configuration, {settings.topology_password, plain});
 }
 
 /// Servers that are not secured any more as the settings say are replaced when they are free.
@@ -93,6 +105,21 @@ result<void> load_methods(const config::settings& global, session::runtime& made
     return {};
 }
 
+result<void> load_topology_password(const config::settings& global, session::runtime& made) {
+    if (global.topology_password.empty()) {
+        return {};
+    }
+    auto file = config::load_password_file(global.topology_password);
+    if (!file) {
+        return failure{"topology_password: " + file.error().message};
+    }
+    for (const config::warning& w : file->warnings) {
+        log::warning("{}", w.text);
+    }
+    made.topology_password = std::move(file->password);
+    return {};
+}
+
 }  // namespace
 
 result<session::runtime_ptr> load_runtime(const std::string& path) {
@@ -116,6 +143,9 @@ result<session::runtime_ptr> load_runtime(
         }
         made->users = *users;
         made->unknown_as = most_common(*made->users);
+    }
+    if (auto done = load_topology_password(global, *made); !done) {
+        return done.error();
     }
     if (auto done = load_methods(global, *made); !done) {
         return done.error();
@@ -176,7 +206,13 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
           runtime_->configuration->global.track_extra_parameters
       ),
       signals_(std::make_unique<signals>(loop_.context())),
-      overall_(net::loop::now()) {
+      overall_(net::loop::now()),
+      names_([this](std::uint32_t database, router::catalogue_ptr catalogue) {
+          shared_.judge.use_catalogue(database, std::move(catalogue));
+      }),
+      clusters_([this](topology::cluster_number cluster, const router::cluster_view_ptr& view) {
+          take_view(cluster, view);
+      }) {
     limit_statements();
     shared_.pools.run(
         pool::pool_directory::outside,
@@ -191,25 +227,159 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
 
 supervisor::~supervisor() = default;
 
+// Clusters.
+
+result<topology::cluster_numbers> supervisor::watch(const session::runtime& settings) {
+    const auto plan = plan_of(settings);
+    if (!plan) {
+        return plan.error();
+    }
+    return clusters_.use(*plan);
+}
+
+result<void> supervisor::watch_clusters() {
+    auto numbers = watch(*runtime_);
+    if (!numbers) {
+        return numbers.error();
+    }
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            core.set_clusters(std::move(*numbers));
+            core.configure(runtime_->configuration, out);
+            follow_primaries(core, out);
+        }
+    );
+    return {};
+}
+
+/// A new view of a cluster. On the thread of the server that has answered; one call at a time.
+void supervisor::take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view) {
+    for (auto& w : workers_) {
+        w->post([&w = *w, cluster, view] { w.take_view(cluster, view); });
+    }
+    std::vector<std::uint32_t> moved_databases;
+    // What the pools decide by it comes to the workers behind it.
+    shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions& out) {
+            const router::cluster_view_ptr before = std::exchange(shared_.views[cluster], view);
+            if (view == nullptr) {
+                shared_.views.erase(cluster);
+            }
+            const bool moved = before == nullptr || view == nullptr || before->term != view->term;
+            for (const auto& [name, db] : core.databases()) {
+                if (db->cluster != cluster || view == nullptr) {
+                    continue;
+                }
+                if (moved) {
+                    moved_databases.push_back(db->number);
+                    core.primary_changed(*db, view->primary.has_value(), net::loop::now(), out);
+                }
+                for (std::size_t i = 0; before != nullptr && i < before->hosts.size(); i++) {
+                    const router::host_view& then = before->hosts[i];
+                    const router::host_view& now = view->hosts[i];
+                    if (then.incarnation != now.incarnation || then.role != now.role) {
+                        core.forsake_host(*db, router::key_of(now.name, now.port), out);
+                    }
+                }
+            }
+        }
+    );
+    for (const std::uint32_t database : moved_databases) {
+        names_.refresh(database);
+    }
+}
+
+/// Databases that have come to a cluster are told what is known of it.
+void supervisor::follow_primaries(pool::pool_core& core, pool::actions& out) {
+    for (const auto& [name, db] : core.databases()) {
+        if (db->cluster == 0) {
+            db->no_primary = false;
+            continue;
+        }
+        const auto known = shared_.views.find(db->cluster);
+        const bool primary = known != shared_.views.end() && known->second->primary.has_value();
+        if (primary == db->no_primary) {
+            core.primary_changed(*db, primary, net::loop::now(), out);
+        }
+        db->names_wanted = false;  // its servers may be others
+    }
+}
+
+void supervisor::keep_names(
+    std::uint32_t database,
+    const std::string& name,
+    topology::cluster_number cluster,
+    const std::string& dbname
+) {
+    names_.want(database, name, [this, cluster, dbname] {
+        return clusters_.access_to(cluster, dbname);
+    });
+}
+
 // Listening.
 
-result<void> supervisor::listen_tcp(const std::string& address) {
+std::vector<supervisor::entrance> supervisor::entrances() const {
+    const config::settings& global = runtime_->configuration->global;
+    std::vector<entrance> all{{global.listen_port, std::nullopt}};
+    if (global.listen_port_primary != 0) {
+        all.push_back({global.listen_port_primary, config::routing::primary});
+    }
+    if (global.listen_port_standby != 0) {
+        all.push_back({global.listen_port_standby, config::routing::standby});
+    }
+    return all;
+}
+
+result<void> supervisor::listen_tcp(const std::string& address, const entrance& where) {
     const config::settings& global = runtime_->configuration->global;
     using port_use = net::listener::port_use;
     net::listener::tcp_options options;
     options.address = address;
-    options.port = global.listen_port;
+    options.port = where.port;
     options.use = global.so_reuseport ? port_use::shared : port_use::exclusive;
     auto made = net::listener::tcp(
         workers_[0]->loop(),
         options,
         global.listen_backlog,
-        [this](int socket, const net::address& peer) { accepted(socket, peer); }
+        [this, route = where.route](int socket, const net::address& peer) {
+            accepted(socket, peer, route);
+        }
     );
+    return add_listener(std::move(made), where);
+}
+
+result<void> supervisor::listen_local(const entrance& where) {
+    const config::settings& global = runtime_->configuration->global;
+    net::listener::local_options options;
+    options.directory = global.unix_socket_dir;
+    options.port = where.port;
+    options.mode = global.unix_socket_mode;
+    options.group = global.unix_socket_group;
+    auto made = net::listener::local(
+        workers_[0]->loop(),
+        options,
+        global.listen_backlog,
+        [this, route = where.route](int socket, const net::address& peer) {
+            accepted(socket, peer, route);
+        }
+    );
+    return add_listener(std::move(made), where);
+}
+
+result<void> supervisor::add_listener(
+    result<std::unique_ptr<net::listener>> made, const entrance& where
+) {
     if (!made) {
         return made.error();
     }
-    log::info("listening on {}", (*made)->name());
+    log::info(
+        "listening on {}{}{}",
+        (*made)->name(),
+        where.route ? ", for the " : "",
+        where.route ? config::name_of(*where.route) : std::string_view()
+    );
     listeners_.push_back(std::move(*made));
     return {};
 }
@@ -229,50 +399,50 @@ worker& supervisor::next_worker() noexcept {
 }
 
 /// On the first worker's thread, which accepts for all (docs/decisions/0005-one-worker-accepts.md).
-void supervisor::accepted(int socket, const net::address& peer) {
+void supervisor::accepted(
+    int socket, const net::address& peer, std::optional<config::routing> route
+) {
     worker& next = next_worker();
     next.expect_client();
     if (&next == workers_[0].get()) {
-        return next.accept(socket, peer);
+        return next.accept(socket, peer, route);
     }
-    next.post([&next, socket, peer] { next.accept(socket, peer); });
+    next.post([&next, socket, peer, route] { next.accept(socket, peer, route); });
 }
 
 result<void> supervisor::listen() {
+    for (const entrance& where : entrances()) {
+        if (auto done = listen_on(where); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+/// Fails if a port can be had on none of the addresses.
+result<void> supervisor::listen_on(const entrance& where) {
     const config::settings& global = runtime_->configuration->global;
+    const std::size_t before = listeners_.size();
     std::optional<failure> problem;
     for (const std::string& address : global.listen_addr) {
         const std::vector<std::string> places =
             address == "*" ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector{address};
         for (const std::string& place : places) {
-            if (auto done = listen_tcp(place); !done) {
+            if (auto done = listen_tcp(place, where); !done) {
                 problem = done.error();
                 log::warning("{}", problem->message);
             }
         }
     }
-    if (listeners_.empty() && problem) {
+    if (listeners_.size() == before && problem) {
         return *problem;
     }
     if (!global.unix_socket_dir.empty()) {
-        net::listener::local_options options;
-        options.directory = global.unix_socket_dir;
-        options.port = global.listen_port;
-        options.mode = global.unix_socket_mode;
-        options.group = global.unix_socket_group;
-        auto made = net::listener::local(
-            workers_[0]->loop(),
-            options,
-            global.listen_backlog,
-            [this](int socket, const net::address& peer) { accepted(socket, peer); }
-        );
-        if (!made) {
-            return made.error();
+        if (auto done = listen_local(where); !done) {
+            return done;
         }
-        log::info("listening on {}", (*made)->name());
-        listeners_.push_back(std::move(*made));
     }
-    if (listeners_.empty()) {
+    if (listeners_.size() == before) {
         return failure{"nowhere to listen: set listen_addr or unix_socket_dir"};
     }
     return {};
@@ -321,6 +491,8 @@ void supervisor::run() {
         runtime_->configuration->databases.size() == 1 ? "" : "s"
     );
     loop_.run();
+    names_.stop();
+    clusters_.stop();
     for (auto& w : workers_) {
         w->join();
     }
@@ -554,13 +726,18 @@ admin::operation_result supervisor::reload() {
         log::error("reload failed, the old settings stay: {}", logs.error().message);
         return {logs.error().message, "F0000", {}};
     }
+    auto clusters = watch(**made);
+    if (!clusters) {
+        log::error("reload failed, the old settings stay: {}", clusters.error().message);
+        return {clusters.error().message, "F0000", {}};
+    }
     for (const std::string& key : changes.restart_only_changed) {
         log::warning("{} was changed in the file: it takes effect at the next restart", key);
     }
     for (const config::warning& w : (*fresh)->warnings) {
         log::warning("{}", w.text);
     }
-    use(std::move(*made));
+    use(std::move(*made), std::move(*clusters));
     log::info("reloaded");
     return {};
 }
@@ -571,14 +748,16 @@ void supervisor::limit_statements() {
     );
 }
 
-void supervisor::use(session::runtime_ptr settings) {
+void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers clusters) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
     limit_statements();
     shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
+            core.set_clusters(std::move(clusters));
             core.configure(runtime_->configuration, out);
+            follow_primaries(core, out);
             reconnect_changed_tls(*before, *runtime_, core, out);
         }
     );
@@ -610,7 +789,11 @@ admin::operation_result supervisor::set(const std::string& key, const std::strin
     if (auto logs = log_.configure((*made)->configuration->global); !logs) {
         return {logs.error().message, "08P01", {}};
     }
-    use(std::move(*made));
+    auto clusters = watch(**made);
+    if (!clusters) {
+        return {clusters.error().message, "08P01", {}};
+    }
+    use(std::move(*made), std::move(*clusters));
     return {};
 }
 
@@ -728,10 +911,12 @@ void supervisor::gather(admin::show_kind what, gathered done) {
             );
         }
         data->overall_average = overall_.averages();
+        fill_topology(clusters_, *data);
         const bool sockets =
             what == admin::show_kind::clients || what == admin::show_kind::servers ||
             what == admin::show_kind::sockets || what == admin::show_kind::active_sockets;
-        const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state;
+        const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state ||
+                             what == admin::show_kind::routing;
         if (!sockets && !workers) {
             return done(std::move(data));
         }

@@ -17,10 +17,13 @@
 #include "server/process.hpp"
 #include "server/worker.hpp"
 #include "session/runtime.hpp"
+#include "topology/catalogue_keeper.hpp"
+#include "topology/cluster_watch.hpp"
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +46,10 @@ public:
     supervisor(session::runtime_ptr settings, net::engine_kind engine, logging& log);
     ~supervisor();
 
+    /// Begins to watch the servers of databases whose statements are routed. A failure says what
+    /// is missing for it.
+    result<void> watch_clusters();
+
     /// Listens. A failure says on what, and why not.
     result<void> listen();
 
@@ -58,6 +65,22 @@ public:
     using finished = std::function<void(const admin::operation_result&)>;
     void carry_out(const admin::operation& what, finished done, std::function<bool()> still_wanted);
 
+    /// Has the servers of a cluster asked where they are; see topology::cluster_watch.
+    void sample(std::uint32_t cluster, microseconds patience) {
+        clusters_.sample(cluster, patience);
+    }
+
+    /// From now on the names in a database are known as well as they can be. `dbname`: as its
+    /// servers know it.
+    void keep_names(
+        std::uint32_t database,
+        const std::string& name,
+        topology::cluster_number cluster,
+        const std::string& dbname
+    );
+
+    void refresh_names(std::uint32_t database) { names_.refresh(database); }
+
     /// Gathers what a SHOW needs from all threads. `done` is called on one of them.
     using gathered = std::function<void(std::shared_ptr<admin::snapshot>)>;
     void gather(admin::show_kind what, gathered done);
@@ -71,8 +94,18 @@ private:
 
     enum class shutdown_stage : std::uint8_t { running, waiting_for_servers, waiting_for_clients };
 
-    result<void> listen_tcp(const std::string& address);
-    void accepted(int socket, const net::address& peer);
+    /// A port to listen on; clients of one with a route are sent there, whatever they say.
+    struct entrance {
+        int port = 0;
+        std::optional<config::routing> route;
+    };
+
+    std::vector<entrance> entrances() const;
+    result<void> listen_on(const entrance& where);
+    result<void> listen_tcp(const std::string& address, const entrance& where);
+    result<void> listen_local(const entrance& where);
+    result<void> add_listener(result<std::unique_ptr<net::listener>> made, const entrance& where);
+    void accepted(int socket, const net::address& peer, std::optional<config::routing> route);
     worker& next_worker() noexcept;
     void watch_signals();
     void on_signal(int number);
@@ -95,7 +128,10 @@ private:
         const std::function<std::string(pool::pool_core&, pool::database_entry*, pool::actions&)>&
             change
     );
-    void use(session::runtime_ptr settings);
+    result<topology::cluster_numbers> watch(const session::runtime& settings);
+    void use(session::runtime_ptr settings, topology::cluster_numbers clusters);
+    void take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view);
+    void follow_primaries(pool::pool_core& core, pool::actions& out);
     void limit_statements();
     void stop_listening();
     void stop();
@@ -117,6 +153,8 @@ private:
     std::map<std::string, admin::stats_window> windows_;  // by database
     admin::stats_window overall_;
     steady_time stats_due_{};
+    topology::catalogue_keeper names_;
+    topology::cluster_watch clusters_;  // its threads speak to the workers, so it goes first
 };
 
 }  // namespace pgweir::server

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace pgweir::server {
@@ -26,6 +27,28 @@ net::socket_options socket_options_of(const config::settings& global) {
     options.socket_buffer = global.tcp_socket_buffer;
     options.user_timeout = global.tcp_user_timeout;
     return options;
+}
+
+/// The host that a pool's servers are on, one without an address if it is not known; nothing if
+/// its database is not routed. Under the pools' mutex.
+std::optional<router::host_view> host_of(
+    const pool::pool& p, const std::map<std::uint32_t, router::cluster_view_ptr>& views
+) {
+    if (p.database.cluster == 0) {
+        return std::nullopt;
+    }
+    const auto found = views.find(p.database.cluster);
+    if (found != views.end()) {
+        const router::cluster_view& view = *found->second;
+        for (std::size_t i = 0; i < view.hosts.size(); i++) {
+            const router::host_view& host = view.hosts[i];
+            if (p.host.empty() ? view.primary == i
+                               : router::key_of(host.name, host.port) == p.host) {
+                return host;
+            }
+        }
+    }
+    return router::host_view{};
 }
 
 /// A cancel key leads to its worker: these bits of it are the worker's number. The highest bit is
@@ -60,13 +83,13 @@ void worker::post(std::function<void()> task) {
     loop_.post(std::move(task));
 }
 
-void worker::accept(int socket, const net::address& peer) {
+void worker::accept(int socket, const net::address& peer, std::optional<config::routing> route) {
     if (peer.kind != net::address::family::local) {
         net::apply_to_accepted(socket_options_of(settings()), socket);
     }
     shared_.clients++;
     done_.accepted++;
-    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++);
+    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++, route);
     clients_.push_back(*c.release());
 }
 
@@ -81,6 +104,57 @@ void worker::apply(session::runtime_ptr settings) {
         },
         errc::database_removed
     );
+}
+
+// Clusters.
+
+void worker::take_view(std::uint32_t cluster, router::cluster_view_ptr view) {
+    if (views_.size() <= cluster) {
+        views_.resize(cluster + 1);
+    }
+    views_[cluster] = std::move(view);
+    // Who is told may wait for the next one.
+    view_waiters told;
+    told.swap(waiting_for_views_);
+    while (!told.empty()) {
+        session::view_waiter& next = told.front();
+        told.pop_front();
+        next.on_view();
+    }
+}
+
+const router::cluster_view_ptr& worker::view_of(const pool::database_entry& db) const noexcept {
+    static const router::cluster_view_ptr nothing;
+    const std::uint32_t cluster = db.cluster.load(std::memory_order_relaxed);
+    return cluster < views_.size() ? views_[cluster] : nothing;
+}
+
+void worker::request_sample(const pool::database_entry& db) {
+    supervisor_.sample(db.cluster.load(std::memory_order_relaxed), settings().read_wait_timeout);
+}
+
+void worker::want_names(pool::database_entry& db) {
+    if (!db.names_wanted.exchange(true)) {
+        const std::string dbname = shared_.pools.run(id_, [&](pool::pool_core&, pool::actions&) {
+            return db.settings.dbname;
+        });
+        supervisor_.keep_names(db.number, db.name, db.cluster, dbname);
+    }
+}
+
+void worker::miss_name(const pool::database_entry& db) {
+    constexpr seconds apart{1};
+    const steady_time now = net::loop::now();
+    if (now - names_missed_at_ >= apart) {
+        names_missed_at_ = now;
+        supervisor_.refresh_names(db.number);
+    }
+}
+
+void worker::await_view(session::view_waiter& who) {
+    if (!who.is_linked()) {
+        waiting_for_views_.push_back(who);
+    }
 }
 
 void worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
@@ -177,17 +251,26 @@ void worker::refuse_waiters(pool::pool& p) {
 pool::server_address worker::address_of(const pool::pool& p) {
     pool::server_address to;
     config::database db;
+    std::optional<router::host_view> routed;
     shared_.pools.run(id_, [&](pool::pool_core&, pool::actions&) {
         db = p.database.settings;
-        to.login.credentials = p.learned;
+        const auto home = p.database.pool_of_user.find(p.user);
+        to.login.credentials =
+            home == p.database.pool_of_user.end() ? p.learned : home->second->learned;
+        routed = host_of(p, shared_.views);
     });
     const config::settings& global = settings();
-    to.where.port = db.port;
-    to.where.host =
-        db.hosts.empty() ? global.unix_socket_dir : db.hosts[shared_.next_host++ % db.hosts.size()];
+    const std::size_t next = db.hosts.empty() ? 0 : shared_.next_host++ % db.hosts.size();
+    to.where.host = db.hosts.empty() ? global.unix_socket_dir : db.hosts[next];
+    to.where.port = config::port_of_host(db, next);
+    if (routed) {
+        // The very machine that was asked what it is, whatever its name means by now.
+        to.where.host = routed->address;
+        to.where.port = routed->port;
+    }
     if (runtime_->server_tls != nullptr && !net::is_local(to.where)) {
         to.tls = runtime_->server_tls->terms_of(global, db);
-        to.tls.host = to.where.host;
+        to.tls.host = routed ? routed->name : to.where.host;
     }
     to.options = socket_options_of(global);
     to.connect_timeout = global.server_connect_timeout;

@@ -9,6 +9,7 @@
 #include "net/loop.hpp"
 #include "pool/cancel_request.hpp"
 #include "pool/server_host.hpp"
+#include "router/cluster_view.hpp"
 #include "server/process.hpp"
 #include "session/client.hpp"
 #include "session/session_host.hpp"
@@ -21,6 +22,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -49,11 +51,15 @@ public:
 
     // On the worker's thread.
 
-    /// Takes over a connected client from a listener, which was expected.
-    void accept(int socket, const net::address& peer);
+    /// Takes over a connected client from a listener, which was expected; `route` is the
+    /// listener's, if it has one.
+    void accept(int socket, const net::address& peer, std::optional<config::routing> route);
 
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);
+
+    /// What is known now of the servers of a cluster; nullptr: nothing.
+    void take_view(std::uint32_t cluster, router::cluster_view_ptr view);
 
     /// Ends all clients and servers.
     void end_all();
@@ -124,6 +130,19 @@ public:
     void send_cancel(pool::server_connection& server) override;
 
     // session::session_host
+    router::judge& judge() noexcept override { return shared_.judge; }
+
+    session::routing_counts& routing() noexcept override { return routing_; }
+
+    const session::routing_counts& routing() const noexcept { return routing_; }
+
+    const router::cluster_view_ptr& view_of(const pool::database_entry& db) const noexcept override;
+    void request_sample(const pool::database_entry& db) override;
+    void want_names(pool::database_entry& db) override;
+    void miss_name(const pool::database_entry& db) override;
+    void await_view(session::view_waiter& who) override;
+
+    // session::session_host
     pool::statement_store& statements() noexcept override { return shared_.statements; }
 
     session::outbox& sending() noexcept override { return sending_; }
@@ -188,6 +207,13 @@ private:
     std::list<cancel_under_way> cancels_;
 
     session::outbox sending_;
+
+    session::routing_counts routing_;
+    std::vector<router::cluster_view_ptr> views_;  // by the number of the cluster
+    using view_waiters =
+        boost::intrusive::list<session::view_waiter, boost::intrusive::constant_time_size<false>>;
+    view_waiters waiting_for_views_;
+    steady_time names_missed_at_{};
 
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;

@@ -6,6 +6,7 @@
 #include "pool/pool_directory.hpp"
 #include "session/auth_cache.hpp"
 #include "session/followed_settings.hpp"
+#include "session/routing_state.hpp"
 
 #include <fmt/format.h>
 
@@ -100,10 +101,17 @@ struct client::identity {
     pool::parameter_set_ptr defaults;  // of the session: what its startup packet asked for
 };
 
-client::client(session_host& host, int socket, const net::address& peer, std::uint64_t id)
+client::client(
+    session_host& host,
+    int socket,
+    const net::address& peer,
+    std::uint64_t id,
+    std::optional<config::routing> listener_route
+)
     : host_(host),
       id_(id),
       socket_(socket),
+      listener_route_(listener_route),
       peer_(peer),
       stream_(host.loop().streams().adopt(socket, *this)),
       scanner_(
@@ -149,6 +157,9 @@ void client::on_received(std::string_view bytes) {
         case state::idle:
         case state::active:
             stats().received.add(bytes.size());
+            if (routing_ && routing_->one_segment) {
+                return keep(bytes);  // where that goes is decided when the segment is over
+            }
             if (guard_ != nullptr && guard_->dropping()) {
                 return keep(bytes);  // behind what is to be sent again
             }
@@ -337,6 +348,7 @@ void client::enter_pool() {
         return refuse(*refusal, named ? std::string_view(identity_->database) : std::string_view());
     }
     stats().client_login_count.add(1);
+    enter_routing();
     if (greeting) {
         return greet(*greeting);
     }
@@ -356,6 +368,7 @@ void client::greet(const pool::welcome& greeting) {
         protocol::put_parameter_status(out, host_.parameters().name_of(index), value);
     }
     parameters_ = host_.parameters().intern(std::move(values), login_->extras());
+    take_routing_options();
     identity_->defaults = parameters_;
     parameters_reported_ = parameters_ == greeting.parameters;
     cancel_key_ = host_.new_cancel_key(*this);
@@ -423,6 +436,18 @@ void client::send_console(std::string_view bytes) {
 // Requests.
 
 void client::relay(std::string_view bytes) {
+    if (routing_ == nullptr) {
+        return relay_requests(bytes);
+    }
+    if (server_ == nullptr && scanner_.at_boundary()) {
+        return route(bytes);
+    }
+    routing_->harmless = false;
+    relay_requests(bytes);
+}
+
+/// Requests, to the server that is leased, or to one of the pool that is wanted.
+void client::relay_requests(std::string_view bytes) {
     if (server_ == nullptr && scanner_.at_boundary()) {
         look_at_mode();
     }
@@ -601,7 +626,7 @@ extended_query::server client::target() {
         server_->requests(),
         server_->statements(),
         static_cast<std::size_t>(std::max(limit, 0)),
-        wanted,
+        routing_ ? &routing_->home : wanted,
         parameters_,
         host_.statements(),
         keeps_unnamed_,
@@ -743,7 +768,7 @@ bool client::hold_rest(std::string_view bytes, std::size_t& run) {
     rest += bytes.substr(
         scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : scanner_.position()
     );
-    pending_.insert(0, rest);
+    put_back(rest);
     scanner_.reset();
     run = bytes.size();
     server_->look_for_rows();
@@ -787,7 +812,8 @@ void client::on_progress() {
 void client::segment_begins() noexcept {
     guard_wanted_ = false;
     at_risk_ = false;
-    const bool may = server_->requests().status() == transaction_status::idle && !sent_again_;
+    const bool may = server_->requests().status() == transaction_status::idle && !sent_again_ &&
+                     (routing_ == nullptr || routing_->guard.off());
     const std::size_t begin =
         scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : 0;
     guard_from_ = may ? begin : nowhere;
@@ -920,10 +946,24 @@ bool client::need_server(std::string_view bytes, std::size_t& run) {
         return true;
     }
     if (state_ != state::ended) {
-        pending_.insert(0, first);
+        put_back(first);
         scanner_.reset();
     }
     return false;
+}
+
+/// Requests that could not be sent on yet.
+void client::put_back(std::string_view bytes) {
+    pending_.insert(0, bytes);
+    if (routing_ && routing_->one_segment) {
+        routing_->left = bytes.size();
+    }
+}
+
+void client::leave_queue() noexcept {
+    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+        core.leave(*this);
+    });
 }
 
 void client::keep(std::string_view bytes) {
@@ -941,6 +981,10 @@ void client::send_pending() {
     }
     std::string whole;
     whole.swap(pending_);
+    if (routing_ && routing_->one_segment) {
+        pending_.assign(whole, routing_->left);
+        whole.resize(std::exchange(routing_->left, 0));
+    }
     if (stream_->paused()) {
         stream_->resume();
     }
@@ -957,7 +1001,17 @@ bool client::acquire() {
     pool::server_entry* found = nullptr;
     std::string failure;
     std::string sqlstate;
+    const int patience = host_.current_runtime()->configuration->global.failover_wait_clients;
+    bool too_many = false;
     host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions& out) {
+        if (routing_ && core.failing(*wanted, now)) {
+            prefer_home();
+        }
+        too_many = patience > 0 && wanted->database.no_primary && wanted->host.empty() &&
+                   wanted->counts.waiting >= patience;
+        if (too_many) {
+            return;
+        }
         if (core.failing(*wanted, now)) {
             failure = wanted->failure;
             sqlstate = wanted->failure_sqlstate;
@@ -965,6 +1019,10 @@ bool client::acquire() {
         }
         found = core.acquire(*this, now, out);
     });
+    if (too_many) {
+        refuse(errc::too_many_without_primary);
+        return false;
+    }
     if (!failure.empty()) {
         refuse(
             sqlstate.empty() ? text_of(errc::server_login_failing).sqlstate : sqlstate,
@@ -1016,11 +1074,19 @@ void client::on_granted(pool::server_connection& server) {
 }
 
 void client::on_refused(std::string_view sqlstate, std::string_view message) {
+    if (routing_ && prefer_home()) {
+        state_ = state::idle;
+        return send_pending();
+    }
     refuse(sqlstate, message);
 }
 
 /// True if requests can be sent now, false if the server's parameters must be set first.
 bool client::begin_lease(pool::server_connection& server) {
+    if (routing_ && is_too_young(server)) {
+        await_older_server(server);
+        return false;
+    }
     state_ = state::active;
     server_ = &server;
     mode_ = wanted->terms.mode.load(std::memory_order_relaxed);
@@ -1030,21 +1096,24 @@ bool client::begin_lease(pool::server_connection& server) {
     unnamed_is_own_ = false;
     server.lease_to(*this, reset ? pool::reset_policy::reset : pool::reset_policy::keep);
     request_at_ = net::loop::now();
-    transaction_at_ = request_at_;
-    in_transaction_ = false;
+    if (!begun_here()) {
+        transaction_at_ = request_at_;
+        in_transaction_ = false;
+    }
     stats().server_assignment_count.add(1);
     stats().wait_time.add(request_at_ - waiting_since);
     watch();
-    if (server.parameters() == parameters_) {
-        return true;
+    if (server.parameters() != parameters_) {
+        const bool sure =
+            parameters_reported_ &&
+            !pool::parameter_store::must_be_confirmed(*server.parameters(), *parameters_);
+        if (server.set_parameters(parameters_, sure) && !sure) {
+            state_ = state::preparing;
+            return false;
+        }
     }
-    const bool sure = parameters_reported_ &&
-                      !pool::parameter_store::must_be_confirmed(*server.parameters(), *parameters_);
-    if (!server.set_parameters(parameters_, sure) || sure) {
-        return true;
-    }
-    state_ = state::preparing;
-    return false;
+    begin_transaction();
+    return true;
 }
 
 void client::on_parameters_set(std::optional<std::string> error) {
@@ -1058,6 +1127,7 @@ void client::on_parameters_set(std::optional<std::string> error) {
     parameters_reported_ = true;
     if (state_ == state::preparing) {
         state_ = state::active;
+        begin_transaction();
         send_pending();
     }
 }
@@ -1202,6 +1272,9 @@ void client::take_committed() {
 // Replies.
 
 void client::on_replies(std::string_view bytes) {
+    if (routing_ && !routing_->guard.off()) {
+        return on_guarded(bytes);
+    }
     if (guard_ == nullptr || guard_->off() || passes_guard(bytes)) {
         give(bytes);
     }
@@ -1213,12 +1286,15 @@ void client::give(std::string_view bytes) {
     }
     stream_->send(bytes);
     stats().sent.add(bytes.size());
-    if (stream_->queued() > net::high_watermark) {
+    if (server_ != nullptr && stream_->queued() > net::high_watermark) {
         server_->pause_replies();
     }
 }
 
 void client::on_settled(transaction_status status) {
+    if (routing_ && routing_->guard.dropping()) {
+        return ask_primary(status);
+    }
     if (guard_ != nullptr && guard_->dropping()) {
         return send_again();
     }
@@ -1233,6 +1309,9 @@ void client::on_settled(transaction_status status) {
         stats().xact_time.add(now - transaction_at_);
     } else if (mode_ == config::pool_mode::statement) {
         return refuse(errc::transaction_in_statement_mode);
+    }
+    if (routing_) {
+        note_use();
     }
     if (is_done(status)) {
         give_back();
@@ -1252,6 +1331,9 @@ void client::give_back() {
     pool::server_connection* server = std::exchange(server_, nullptr);
     state_ = state::idle;
     session_.lease_over();
+    if (routing_) {
+        routing_->forget_lease();
+    }
     give_up_guard();
     if (stream_->paused()) {
         stream_->resume();
@@ -1278,6 +1360,9 @@ void client::on_server_drained() {
 void client::on_server_lost(errc code, bool told) {
     server_ = nullptr;
     session_.lease_over();
+    if (routing_ && lost_unseen()) {
+        return;
+    }
     if (guard_ != nullptr && guard_->dropping()) {
         return refuse(code);  // what the server said last was not for the client
     }
@@ -1293,7 +1378,7 @@ void client::cancel_running(std::function<void()> done) {
         return server_->cancel(std::move(done));
     }
     const bool simple = pending_.size() >= protocol::header_size && pending_[0] == 'Q';
-    if (state_ == state::waiting && simple) {
+    if (state_ == state::waiting && simple && !begun_here()) {
         cancel_waiting();
     }
     done();
@@ -1314,9 +1399,7 @@ void client::cancel_waiting() {
         return;
     }
     cancel_due_ = false;
-    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-        core.leave(*this);
-    });
+    leave_queue();
     pending_.erase(0, whole);
     std::string out;
     protocol::put_error(out, protocol::severity::error, errc::canceled_while_waiting);
@@ -1350,10 +1433,22 @@ steady_time client::next_timeout() const noexcept {
             until(global.cancel_wait_timeout, connected_at_);
             break;
         case state::waiting:
-            until(wanted->terms.query_wait_timeout, waiting_since);
+            if (waits_for_view()) {
+                return routing_->deadline;
+            }
+            if (without_primary() && global.failover_wait_timeout.count() > 0) {
+                until(global.failover_wait_timeout, waiting_since);
+            } else {
+                until(wanted->terms.query_wait_timeout, waiting_since);
+            }
             break;
         case state::idle:
-            until(wanted->terms.client_idle_timeout, request_at_);
+            if (in_transaction_) {  // whose BEGIN was answered here
+                until(wanted->terms.idle_transaction_timeout, request_at_);
+                until(wanted->terms.transaction_timeout, transaction_at_);
+            } else {
+                until(wanted->terms.client_idle_timeout, request_at_);
+            }
             break;
         case state::preparing:
         case state::active:
@@ -1394,9 +1489,15 @@ void client::on_deadline(steady_time now) {
         case state::canceling:
             return end("cancel_wait_timeout");
         case state::waiting:
-            return refuse(errc::query_wait_timeout);
+            if (waits_for_view()) {
+                return on_no_view();
+            }
+            return refuse(without_primary() ? errc::no_primary : errc::query_wait_timeout);
         case state::idle:
-            return refuse(errc::client_idle_timeout);
+            if (!in_transaction_) {
+                return refuse(errc::client_idle_timeout);
+            }
+            break;
         case state::preparing:
         case state::active:
             break;
@@ -1405,7 +1506,7 @@ void client::on_deadline(steady_time now) {
             return;
     }
     const microseconds transaction = wanted->terms.transaction_timeout;
-    if (server_->requests().settled()) {
+    if (server_ == nullptr || server_->requests().settled()) {
         const bool whole = transaction.count() > 0 && now - transaction_at_ >= transaction;
         return refuse(whole ? errc::transaction_timeout : errc::idle_transaction_timeout);
     }
@@ -1457,6 +1558,9 @@ void client::leave_pool() noexcept {
     if (counted_) {
         host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
             core.leave(*this);
+            if (routing_) {
+                routing_->keep_to(nullptr);
+            }
             core.dismiss_client(*identity_->entry, *identity_->account);
         });
     }
@@ -1488,6 +1592,9 @@ void client::end(std::string_view why) {
     }
     stream_.reset();
     if (server_ != nullptr) {
+        if (routing_) {
+            note_use();
+        }
         if (session_.active() || session_.collecting()) {
             server_->soil();  // nobody will follow what is confirmed or committed now
         }

@@ -27,6 +27,7 @@
 #include "session/client_login.hpp"
 #include "session/extended_query.hpp"
 #include "session/repair.hpp"
+#include "session/routed_session.hpp"
 #include "session/session_host.hpp"
 #include "session/session_watch.hpp"
 
@@ -34,10 +35,13 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace pgweir::session {
+
+struct routing_state;
 
 class client final : public pool::waiter, net::stream_handler, net::deadline, pool::lease_holder {
 public:
@@ -53,8 +57,15 @@ public:
         ended,
     };
 
-    /// Takes over a connected socket.
-    client(session_host& host, int socket, const net::address& peer, std::uint64_t id);
+    /// Takes over a connected socket. `listener_route`: where everything goes that comes in by its
+    /// port.
+    client(
+        session_host& host,
+        int socket,
+        const net::address& peer,
+        std::uint64_t id,
+        std::optional<config::routing> listener_route = std::nullopt
+    );
     ~client();
 
     // For the worker.
@@ -67,6 +78,9 @@ public:
 
     /// The cancel request that this connection brought has been carried out.
     void cancel_done() { end("cancel request carried out"); }
+
+    /// There is news of the cluster that it waits for.
+    void on_view();
 
     /// The pool it belongs to; nullptr until it is logged in, and for the console.
     pool::pool* pool_of() const noexcept { return wanted; }
@@ -154,6 +168,7 @@ private:
 
     // Requests.
     void relay(std::string_view bytes);
+    void relay_requests(std::string_view bytes);
     bool on_request(std::string_view bytes, std::size_t& run);
     void note(protocol::request what, std::string_view bytes);
     bool note_begins();
@@ -184,12 +199,41 @@ private:
     void join(std::string_view bytes);
     std::string_view body_at_hand(std::string_view bytes) const noexcept;
     bool need_server(std::string_view bytes, std::size_t& run);
+    void put_back(std::string_view bytes);
+    void leave_queue() noexcept;
     void keep(std::string_view bytes);
     bool acquire();
     bool begin_lease(pool::server_connection& server);
     void send_pending();
     void forward(std::string_view bytes);
     void request_begins();
+
+    // Where requests go: client_routing.cpp.
+    void enter_routing();
+    void take_routing_options();
+    routing_terms terms_of_routing() const;
+    router::read_marks marks_of_read() const;
+    void route(std::string_view bytes);
+    void answered_here(std::string_view out);
+    void go_home(std::string_view bytes);
+    bool go_read(std::string_view bytes, const routed_session::plan& to);
+    bool go_fixed(std::string_view bytes, const routed_session::plan& to);
+    void take_host(std::size_t host);
+    bool prefer_home() noexcept;
+    void await_view(std::string_view bytes, steady_time until);
+    bool waits_for_view() const noexcept;
+    bool without_primary() const noexcept;
+    void on_no_view();
+    bool is_too_young(const pool::server_connection& server) const;
+    void await_older_server(pool::server_connection& server);
+    bool begun_here() const noexcept;
+    void begin_transaction();
+    void note_use();
+    void on_guarded(std::string_view bytes);
+    void take_back(std::string_view sqlstate);
+    void ask_primary(protocol::transaction_status status);
+    bool lost_unseen();
+    void route_again();
 
     // What the client's SQL does to the session.
     void follow(const session_watch::finding& found, std::optional<std::uint64_t> number);
@@ -218,6 +262,7 @@ private:
     session_host& host_;
     const std::uint64_t id_;
     const int socket_;  // for its addresses; the stream owns it
+    const std::optional<config::routing> listener_route_;
     state state_ = state::login;
     config::pool_mode mode_ = config::pool_mode::session;
     bool counted_ = false;             // by the pool directory
@@ -250,6 +295,7 @@ private:
     std::unique_ptr<identity> identity_;
     std::unique_ptr<console_port> console_;
     std::unique_ptr<extended_query> statements_;  // once it has named one
+    std::unique_ptr<routing_state> routing_;      // if its database is routed
     std::unique_ptr<reply_guard> guard_;          // once it has used one
     std::size_t guard_from_ =
         nowhere;  // of the chunk, where the segment begins that may be sent again

@@ -475,6 +475,14 @@ void extended_query::on_effect(const statement_effect& effect, std::uint64_t pri
     }
 }
 
+std::optional<std::string_view> extended_query::text_of(std::string_view name) const {
+    const auto at = names_.find(significant_part(name));
+    if (at == names_.end() || at->second.statement->form() != pool::statement_form::message) {
+        return std::nullopt;
+    }
+    return until_zero(at->second.statement->definition());
+}
+
 /// PostgreSQL drops the unnamed statement before it looks at what is to take its place.
 void extended_query::on_failure(const statement_effect& effect) {
     const bool takes_its_place = effect.what == kind::prepare || effect.what == kind::close;
@@ -508,13 +516,17 @@ bool extended_query::can_repair(const refusal& error, const pool::server_stateme
     return repairable_ && is_outdated_plan(error);
 }
 
-void extended_query::undo(const server& to) {
+void extended_query::undo() {
     undoing_ = false;
     while (!changes_.empty()) {
         change last = std::move(changes_.back());
         changes_.pop_back();
         set(last.name, std::move(last.before));
     }
+}
+
+void extended_query::undo(const server& to) {
+    undo();
     renew(unnamed_, to);
     for (auto& [name, one] : names_) {
         renew(one, to);

@@ -121,8 +121,15 @@ public:
     /// the old one, and PostgreSQL's error with it.
     void undo(const server& to);
 
+    /// The same, where another server is asked.
+    void undo();
+
     /// All statements of the session are gone.
     void forget_all() { forgotten_ = std::exchange(names_, {}); }
+
+    /// The text of a statement that the client has; nothing if it has no such name, or if it was
+    /// made by PREPARE. REQUIRES: nothing is under way.
+    std::optional<std::string_view> text_of(std::string_view name) const;
 
     /// What the client calls the statement; empty if it has no name for it.
     std::string_view name_of(std::uint64_t statement_number) const noexcept;

@@ -136,6 +136,12 @@ void reply_guard::drop() {
     drop_messages();
 }
 
+void reply_guard::abandon() {
+    held_.clear();
+    next_ = 0;
+    state_ = state::dropping;
+}
+
 /// Takes apart what is held, and forgets it but for a message that has only begun and is not to be
 /// dropped.
 void reply_guard::drop_messages() {

@@ -74,6 +74,12 @@ public:
     /// Replies, in whatever pieces.
     verdict feed(std::string_view bytes);
 
+    /// What was kept.
+    std::string_view requests() const noexcept { return requests_; }
+
+    /// The server is gone: as drop(), without an error. REQUIRES: not off.
+    void abandon();
+
     /// The error. REQUIRES: refused. Valid until drop() or end().
     refusal why() const noexcept;
 

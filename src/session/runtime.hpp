@@ -7,6 +7,7 @@
 #include "auth/ident_map.hpp"
 #include "auth/ldap_options.hpp"
 #include "auth/stored_secret.hpp"
+#include "base/secret.hpp"
 #include "config/settings.hpp"
 #include "config/userlist.hpp"
 #include "net/tls_context.hpp"
@@ -25,6 +26,8 @@ struct runtime {
     std::shared_ptr<const pool::server_tls> server_tls;  // null: so are we by servers
     std::shared_ptr<const auth::ident_map> ident;        // null without auth_ident_file
     std::shared_ptr<const auth::ldap_options> ldap;      // null unless auth_type = ldap
+
+    secret topology_password;  // of topology_user; empty: it has none of its own
 
     /// The kind of secret that most users have: what a user that does not exist seems to have.
     auth::secret_kind unknown_as = auth::secret_kind::scram;

@@ -6,8 +6,13 @@
 #include "auth/scram_cache.hpp"
 #include "auth/slow_question.hpp"
 #include "pool/pool_core.hpp"
+#include "router/cluster_view.hpp"
+#include "router/judge.hpp"
 #include "session/client_login.hpp"
+#include "session/routing_counts.hpp"
 #include "session/runtime.hpp"
+
+#include <boost/intrusive/list_hook.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -47,6 +52,16 @@ public:
 /// What a client of the console may do.
 enum class console_access : std::uint8_t { stats, admin };
 
+/// Somebody who waits for news of a cluster; it leaves the list by being destroyed or unlinked.
+class view_waiter : public boost::intrusive::list_base_hook<
+                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+public:
+    virtual void on_view() = 0;
+
+protected:
+    ~view_waiter() = default;
+};
+
 class session_host {
 public:
     virtual net::loop& loop() noexcept = 0;
@@ -73,6 +88,27 @@ public:
     /// A key that no other client has, which leads cancel requests to this worker.
     virtual std::uint64_t new_cancel_key(client& owner) = 0;
     virtual void drop_cancel_key(std::uint64_t key) noexcept = 0;
+
+    // Routing.
+
+    virtual router::judge& judge() noexcept = 0;
+    virtual routing_counts& routing() noexcept = 0;
+
+    /// What is known of the servers of a database; nullptr if nothing is, or if it is not routed.
+    virtual const router::cluster_view_ptr& view_of(const pool::database_entry& db
+    ) const noexcept = 0;
+
+    /// Asks the servers at once how far they are. The answer is a new view.
+    virtual void request_sample(const pool::database_entry& db) = 0;
+
+    /// Statements of the database are to be judged: its names have to be known.
+    virtual void want_names(pool::database_entry& db) = 0;
+
+    /// A statement names something that is not known.
+    virtual void miss_name(const pool::database_entry& db) = 0;
+
+    /// Calls on_view() at the next new view of any cluster, once.
+    virtual void await_view(view_waiter& who) = 0;
 
     /// Finds the client with the key, on any worker, and cancels what it is running. The
     /// requester's cancel_done() is called when that has been carried out, or if there is nothing

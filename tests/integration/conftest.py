@@ -5,4 +5,12 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
-from fixtures import cluster, pooler, primary, pytest_sessionstart, start_pooler  # noqa: E402, F401
+from fixtures import (  # noqa: E402, F401
+    cluster,
+    pooler,
+    primary,
+    pytest_sessionstart,
+    replicas,
+    replicas_template,
+    start_pooler,
+)

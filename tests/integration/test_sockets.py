@@ -7,6 +7,7 @@ import pytest
 
 from harness import Stopwatch, check_error, pgweir_only, works
 from pooler import ADMIN, WORKERS, Pooler, seconds
+from postgres import free_port
 from wire import Wire, query, wait_until
 
 
@@ -51,6 +52,40 @@ def test_clients_go_to_the_worker_with_the_fewest(pooler):
             if client not in leaving:
                 assert client.ask("select 1") == "1"
                 client.close()
+
+
+# Ports of fixed routes
+
+
+@pgweir_only
+def test_ports_of_fixed_routes_listen_on_tcp_and_have_sockets(start_pooler):
+    ports = {"listen_port_primary": free_port(), "listen_port_standby": free_port()}
+    pooler = start_pooler(**ports)
+    for port in ports.values():
+        for address in ("127.0.0.1", port), f"{pooler.folder}/.s.PGSQL.{port}":
+            wait_until(lambda: listens(address), f"somebody listens on {address}", seconds(15))
+            with Wire(address, seconds(20)) as client:
+                client.startup("app", "app", pooler.passwords["app"])
+                assert client.ask("select 1") == "1"
+    assert f"listening on 127.0.0.1:{ports['listen_port_primary']}, for the primary" in pooler.log()
+    assert f"listening on 127.0.0.1:{ports['listen_port_standby']}, for the standby" in pooler.log()
+
+
+def listens(address):
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as probe:
+        return probe.connect_ex(address) == 0
+
+
+@pgweir_only
+def test_each_host_has_its_own_port(start_pooler, cluster):
+    """Without routing a list is used in turn, whoever is primary."""
+    ports = {str(cluster.primary.port), str(cluster.standby.port)}
+    at = f"host=127.0.0.1,127.0.0.1 port={','.join(sorted(ports))}"
+    pooler = start_pooler(databases={"app": at})
+    with pooler.client() as first, pooler.client() as second:
+        first.ask("begin")
+        assert {client.ask("select inet_server_port()") for client in (first, second)} == ports
 
 
 # Processes

@@ -1,9 +1,11 @@
 """What every test in Python gets: one PostgreSQL for the run, and poolers that are checked at their end."""
 
+import shutil
+
 import pytest
 
 from pooler import Pooler, allow_many_files, refusal_of_engine
-from postgres import Cluster
+from postgres import Cluster, Replicas
 
 allow_many_files()
 
@@ -22,6 +24,21 @@ def cluster():
     pair = Cluster()
     yield pair
     pair.stop()
+
+
+@pytest.fixture(scope="session")
+def replicas_template():
+    folder = Replicas.make_template()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def replicas(replicas_template):
+    """A primary of the test's own; replicas.add() adds standbys."""
+    made = Replicas(replicas_template)
+    yield made
+    made.stop()
 
 
 @pytest.fixture

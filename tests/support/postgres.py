@@ -1,4 +1,5 @@
-"""A real PostgreSQL 15 for tests: a primary, and a standby when one is asked for.
+"""A real PostgreSQL 15 for tests: a primary and a standby for all of them, and servers of its own for a test that
+promotes and stops them.
 
 Everything is under a temporary directory of its own, on free ports, with durability off. As root the
 programs run as user postgres, as PostgreSQL demands.
@@ -9,6 +10,7 @@ import os
 import pwd
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -147,6 +149,29 @@ class Server:
             run(program("pg_ctl"), "-D", self.data, "-m", mode, "-w", "stop")
             self.running = False
 
+    def promote(self):
+        run(program("pg_ctl"), "-D", self.data, "-w", "promote")
+
+    def _processes(self):
+        """The first, and those that it has started; none if it does not run."""
+        try:
+            with open(f"{self.data}/postmaster.pid", encoding="utf-8") as file:
+                first = int(file.readline())
+            with open(f"/proc/{first}/task/{first}/children", encoding="utf-8") as file:
+                return [first, *map(int, file.read().split())]
+        except FileNotFoundError:
+            return []
+
+    def freeze(self):
+        """It answers nothing any more, and nobody is told; connections to it are taken by the kernel."""
+        os.kill(self._processes()[0], signal.SIGSTOP)  # so that the others do not change meanwhile
+        for process in self._processes()[1:]:
+            os.kill(process, signal.SIGSTOP)
+
+    def thaw(self):
+        for process in reversed(self._processes()):
+            os.kill(process, signal.SIGCONT)
+
     def connect(self, database="app", user="postgres", **options):
         return psycopg.connect(
             host="127.0.0.1",
@@ -237,3 +262,73 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+# Whoever may look at everything, and whoever may not.
+WATCHERS = ("watcher", "ordinary")
+
+
+class Replicas:
+    """A primary and as many standbys as a test asks for, to be promoted, stopped and frozen: each test has its own.
+
+    All of them are copies of one folder that was made and stopped before, so that they are there in a moment.
+    """
+
+    def __init__(self, template):
+        self.folder = temporary_folder("pgweir-replicas-")
+        self.template = template
+        self.servers = []
+        self.add()
+
+    @staticmethod
+    def make_template():
+        """The folder that all are copies of."""
+        folder = temporary_folder("pgweir-template-")
+        one = Server(folder, "template")
+        options = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
+        run(program("initdb"), "-D", one.data, "--wal-segsize=1", *options)
+        with open(f"{one.data}/postgresql.conf", "a", encoding="utf-8") as file:
+            file.write(SETTINGS + "wal_keep_size = 64MB\n")
+        one.start()
+        try:
+            for user in ("app", *WATCHERS):
+                one.ask(f"create role {user} login", "postgres")
+            one.ask("grant pg_monitor to watcher", "postgres")
+            one.ask("create database app owner app", "postgres")
+        finally:
+            one.stop()
+        return folder
+
+    def add(self):
+        """The next server: the first is the primary, the others follow it."""
+        server = Server(self.folder, f"server-{len(self.servers)}")
+        run("cp", "-a", f"{self.template}/template", server.data)
+        if self.servers:
+            conninfo = f"host=127.0.0.1 port={self.servers[0].port} user=postgres"
+            with open(f"{server.data}/postgresql.auto.conf", "a", encoding="utf-8") as file:
+                file.write(f"primary_conninfo = '{conninfo}'\n")
+            self.make_standby(server)
+        self.servers.append(server)
+        server.start()
+        return server
+
+    @staticmethod
+    def make_standby(server):
+        """It follows somebody when it starts next."""
+        path = f"{server.data}/standby.signal"
+        with open(path, "w", encoding="utf-8"):
+            pass
+        if os.geteuid() == 0:
+            shutil.chown(path, "postgres", "postgres")
+
+    @staticmethod
+    def follow(standby, primary):
+        conninfo = f"host=127.0.0.1 port={primary.port} user=postgres"
+        with standby.connect("postgres") as connection:
+            connection.execute(f"alter system set primary_conninfo = '{conninfo}'")
+            connection.execute("select pg_reload_conf()")
+
+    def stop(self):
+        for server in self.servers:
+            server.thaw()
+            if server.running:
+                server.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)

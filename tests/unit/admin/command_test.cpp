@@ -52,6 +52,7 @@ TEST(CommandTest, EveryShowIsKnownByItsName) {
         {"totals", show_kind::totals},
         {"users", show_kind::users},
         {"version", show_kind::version},
+        {"topology", show_kind::topology},
         {"workers", show_kind::workers},
     };
     ASSERT_EQ(names.size(), show_kind_count);

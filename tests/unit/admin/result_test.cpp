@@ -589,6 +589,50 @@ TEST(ShowTest, WorkersWithAverages) {
     );
 }
 
+TEST(ShowTest, TopologyByDatabaseAndInTheOrderOfHosts) {
+    snapshot data;
+    topology_row primary;
+    primary.database = "shop";
+    primary.cluster = 2;
+    primary.host = "b";
+    primary.port = 5432;
+    primary.address = "10.0.0.2";
+    primary.role = "primary";
+    primary.state = "serving";
+    primary.timeline = 4294967295;
+    primary.lsn = "16/B374D848";
+    primary.weight = 3;
+    primary.age_ms = 17;
+    topology_row standby = primary;
+    standby.host = "a";
+    standby.role = "standby";
+    standby.state = "late";
+    standby.received = "16/B374D000";
+    standby.lag_bytes = 5000000000;
+    standby.lag_ms = 1500;
+    standby.why = "is far behind";
+    topology_row unknown;
+    unknown.database = "app";
+    unknown.host = "c";
+    unknown.role = "unknown";
+    unknown.state = "unreachable";
+    data.topology = {primary, standby, unknown};
+    EXPECT_EQ(
+        header(show_kind::topology),
+        "T database:25 cluster:23 host:25 port:23 address:25 role:25 state:25 timeline:20 lsn:25 "
+        "received:25 lag_bytes:20 lag_ms:20 weight:23 age_ms:20 why:25"
+    );
+    EXPECT_THAT(
+        rows(show_kind::topology, data),
+        ElementsAre(
+            "D app|0|c|0|NULL|unknown|unreachable|NULL|NULL|NULL|NULL|NULL|1|NULL|",
+            "D shop|2|b|5432|10.0.0.2|primary|serving|4294967295|16/B374D848|NULL|NULL|NULL|3|17|",
+            "D shop|2|a|5432|10.0.0.2|standby|late|4294967295|16/B374D848|16/B374D000|5000000000|"
+            "1500|3|17|is far behind"
+        )
+    );
+}
+
 TEST(ShowTest, MemAndNamesOfHosts) {
     snapshot data;
     data.mem.push_back({"client_cache", 512, 10, 2, 6144});

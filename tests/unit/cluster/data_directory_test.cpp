@@ -132,3 +132,51 @@ TEST(ServerLogTest, FatalsOfClientsAndOfAnExpectedStopDoNotCount) {
 
 }  // namespace
 }  // namespace pgweir::cluster
+
+namespace pgweir::cluster {
+namespace {
+
+TEST(ReplicationSourceTest, OldLinesGoAndOthersStay) {
+    const auto text = with_replication_source(
+        "# comment\nprimary_conninfo = 'old'\nwork_mem = '8MB'\nprimary_slot_name = 'old'\n",
+        "host='127.0.0.1' port=5433",
+        "east_slot"
+    );
+    EXPECT_EQ(
+        text,
+        "# comment\nwork_mem = '8MB'\n"
+        "primary_conninfo = 'host=''127.0.0.1'' port=5433'\n"
+        "primary_slot_name = 'east_slot'\n"
+    );
+    EXPECT_EQ(with_replication_source(text, "host='127.0.0.1' port=5433", "east_slot"), text);
+}
+
+TEST(ControlValueTest, ALineIsFoundByItsWholeName) {
+    const std::string text =
+        "Latest checkpoint location:           0/3000028\n"
+        "Latest checkpoint's REDO location:    0/3000027\n"
+        "Database cluster state:               shut down\n";
+    EXPECT_EQ(control_value(text, "Latest checkpoint location"), "0/3000028");
+    EXPECT_EQ(control_value(text, "Database cluster state"), "shut down");
+    EXPECT_EQ(control_value(text, "Latest checkpoint"), "");
+}
+
+TEST(BackupLabelTest, TheFirstSegmentIsNamed) {
+    EXPECT_EQ(
+        first_segment_of("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nX: y\n"),
+        "000000010000000000000002"
+    );
+    EXPECT_EQ(first_segment_of(""), "");
+    EXPECT_EQ(first_segment_of("START WAL LOCATION: 0/2000028 (file "), "");
+}
+
+TEST(ServerLogTest, AWalReceiverThatLosesItsPrimaryIsExpected) {
+    EXPECT_EQ(
+        bad_log_lines("x [1] walreceiver FATAL:  could not send end-of-streaming message to "
+                      "primary: server closed the connection\n"),
+        ""
+    );
+}
+
+}  // namespace
+}  // namespace pgweir::cluster

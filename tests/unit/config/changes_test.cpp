@@ -48,6 +48,9 @@ TEST(ChangesTest, AnotherPlaceUserOrQueryAtConnectClosesServers) {
     EXPECT_TRUE(closes_servers("host=a", "host=a,b"));
     EXPECT_TRUE(closes_servers("host=a", ""));
     EXPECT_TRUE(closes_servers("port=1", "port=2"));
+    EXPECT_TRUE(closes_servers("host=a,b port=1", "host=a,b port=1,2"));
+    EXPECT_TRUE(closes_servers("host=a,b", "host=b,a"));
+    EXPECT_TRUE(closes_servers("host=a,b", "host=a,b weight=1,2"));
     EXPECT_TRUE(closes_servers("", "dbname=y"));
     EXPECT_TRUE(closes_servers("", "user=u"));
     EXPECT_TRUE(closes_servers("user=u", ""));
@@ -61,6 +64,7 @@ TEST(ChangesTest, AnotherPasswordSizeOrStartupParameterDoesNot) {
     EXPECT_FALSE(closes_servers("user=u password=a", "user=u password=b"));
     EXPECT_FALSE(closes_servers("pool_size=1", "pool_size=2 pool_mode=session min_pool_size=1"));
     EXPECT_FALSE(closes_servers("", "timezone=UTC application_name=x"));
+    EXPECT_FALSE(closes_servers("", "routing=auto read_consistency=database"));
     EXPECT_FALSE(closes_servers("dbname=x", "")) << "x is what x is called without dbname";
 }
 
@@ -77,6 +81,13 @@ TEST(ChangesTest, KeysThatNeedARestartAreNamed) {
     const auto changes =
         between("listen_port = 1\npool_mode = session\n", "workers = 3\npool_mode = statement\n");
     EXPECT_THAT(changes.restart_only_changed, ElementsAre("listen_port", "workers"));
+}
+
+TEST(ChangesTest, PortsOfFixedRoutesNeedARestart) {
+    const auto changes = between("", "listen_port_primary = 1\nlisten_port_standby = 2\n");
+    EXPECT_THAT(
+        changes.restart_only_changed, ElementsAre("listen_port_primary", "listen_port_standby")
+    );
 }
 
 TEST(ChangesTest, KeysThatNeedARestartKeepTheirRunningValue) {

@@ -126,6 +126,119 @@ TEST(LoadTest, BadValuesSayWhatWasExpected) {
     EXPECT_THAT(refusal_of_setting("stats_period = 0"), HasSubstr("whole number"));
 }
 
+TEST(LoadTest, SettingsOfRoutingAreTaken) {
+    const auto all = good(
+        "[pgbouncer]\n"
+        "routing = auto\n"
+        "read_consistency = database\n"
+        "max_standby_lag = 64MB\n"
+        "max_standby_lag_time = 2.5\n"
+        "read_wait_timeout = 0.02\n"
+        "read_from_primary = 0\n"
+        "deferred_begin = 0\n"
+        "failover_wait_timeout = 45\n"
+        "failover_wait_clients = 300\n"
+        "topology_interval = 0.25\n"
+        "topology_user = watcher\n"
+        "topology_password = /etc/pgweir/topology.password\n"
+        "topology_dbname = app\n"
+        "topology_state_file = /var/lib/pgweir/topology\n"
+        "listen_port_primary = 6433\n"
+        "listen_port_standby = 6434\n"
+    );
+    const settings& set = all->global;
+    EXPECT_EQ(set.routing, routing::automatic);
+    EXPECT_EQ(set.read_consistency, read_consistency::database);
+    EXPECT_EQ(set.max_standby_lag, 64 * 1024 * 1024);
+    EXPECT_EQ(set.max_standby_lag_time, milliseconds(2500));
+    EXPECT_EQ(set.read_wait_timeout, milliseconds(20));
+    EXPECT_FALSE(set.read_from_primary);
+    EXPECT_FALSE(set.deferred_begin);
+    EXPECT_EQ(set.failover_wait_timeout, seconds(45));
+    EXPECT_EQ(set.failover_wait_clients, 300);
+    EXPECT_EQ(set.topology_interval, milliseconds(250));
+    EXPECT_EQ(set.topology_user, "watcher");
+    EXPECT_EQ(set.topology_password, "/etc/pgweir/topology.password");
+    EXPECT_EQ(set.topology_dbname, "app");
+    EXPECT_EQ(set.topology_state_file, "/var/lib/pgweir/topology");
+    EXPECT_EQ(set.listen_port_primary, 6433);
+    EXPECT_EQ(set.listen_port_standby, 6434);
+    EXPECT_THAT(warnings_of(*all), IsEmpty());
+}
+
+TEST(LoadTest, BadSettingsOfRoutingSayWhatWasExpected) {
+    EXPECT_THAT(
+        refusal_of_setting("routing = on"), HasSubstr("off, primary, standby, prefer-standby, auto")
+    );
+    EXPECT_THAT(
+        refusal_of_setting("read_consistency = strong"),
+        HasSubstr("eventual, own_writes, session, database, primary")
+    );
+    EXPECT_THAT(refusal_of_setting("max_standby_lag = 10M"), HasSubstr("kB, MB, GB or TB"));
+    EXPECT_THAT(refusal_of_setting("topology_interval = 0"), HasSubstr("from 0.01 to 60"));
+    EXPECT_THAT(refusal_of_setting("topology_interval = 61"), HasSubstr("from 0.01 to 60"));
+    EXPECT_THAT(refusal_of_setting("listen_port_primary = 65536"), HasSubstr("0 to 65535"));
+}
+
+TEST(LoadTest, PortsOfListenersDiffer) {
+    EXPECT_EQ(
+        refusal("[pgbouncer]\nlisten_port_primary = 6432\n"),
+        "a.ini:2: listen_port_primary: 6432 is listen_port already, expected a port of its own"
+    );
+    EXPECT_EQ(
+        refusal("[pgbouncer]\nlisten_port_primary = 1\nlisten_port_standby = 1\n"),
+        "a.ini:3: listen_port_standby: 1 is listen_port_primary already, expected a port of its own"
+    );
+}
+
+TEST(LoadTest, HostsHavePortsAndWeightsOfTheirOwn) {
+    const auto all = good(
+        "[pgbouncer]\n[databases]\n"
+        "one = host=a,b port=6000\n"
+        "each = port=5432,5433,5434 host=a,b,c weight=1,0,2 routing=prefer-standby "
+        "read_consistency=eventual\n"
+        "[users]\nreport = routing=standby\n"
+    );
+    const database& one = all->databases.at("one");
+    EXPECT_EQ(one.port, 6000);
+    EXPECT_THAT(one.ports, IsEmpty());
+    EXPECT_EQ(port_of_host(one, 1), 6000);
+    EXPECT_THAT(one.weights, IsEmpty());
+    EXPECT_FALSE(one.routing);
+    const database& each = all->databases.at("each");
+    EXPECT_THAT(each.ports, ElementsAre(5432, 5433, 5434));
+    EXPECT_EQ(each.port, 5432) << "what SHOW DATABASES has room for";
+    EXPECT_EQ(port_of_host(each, 2), 5434);
+    EXPECT_THAT(each.weights, ElementsAre(1, 0, 2));
+    EXPECT_EQ(each.routing, routing::prefer_standby);
+    EXPECT_EQ(each.read_consistency, read_consistency::eventual);
+    EXPECT_EQ(all->users.at("report").routing, routing::standby);
+    EXPECT_THAT(warnings_of(*all), IsEmpty());
+}
+
+TEST(LoadTest, WhatIsSaidOfHostsIsSaidOfAllOfThem) {
+    EXPECT_EQ(
+        refusal_of_database("x = host=a,b,c port=1,2"),
+        "x: port: 2 ports for 3 hosts, expected one port, or one for each host"
+    );
+    EXPECT_EQ(
+        refusal_of_database("x = host=a port=1,2"),
+        "x: port: 2 ports for 1 host, expected one port, or one for each host"
+    );
+    EXPECT_EQ(
+        refusal_of_database("x = host=a,b weight=1"),
+        "x: weight: 1 weights for 2 hosts, expected one for each host"
+    );
+    EXPECT_EQ(
+        refusal_of_database("x = host=a,b weight=0,0"),
+        "x: weight: every host has 0, expected at least one that takes reads"
+    );
+    EXPECT_THAT(refusal_of_database("x = host=a,b port=1,"), HasSubstr("port: bad value \"\""));
+    EXPECT_THAT(refusal_of_database("x = host=a,b port=1,70000"), HasSubstr("1 to 65535"));
+    EXPECT_THAT(refusal_of_database("x = host=a,b weight=1,-1"), HasSubstr("0 to 1000"));
+    EXPECT_THAT(refusal_of_database("x = routing=sometimes"), HasSubstr("prefer-standby"));
+}
+
 TEST(LoadTest, TlsModesAreTakenForBothSidesAndForEachDatabase) {
     for (const std::string mode :
          {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}) {

@@ -38,6 +38,27 @@ TEST(SettingsTest, UserWinsOverDatabaseAndDatabaseOverAll) {
     EXPECT_EQ(effective_query_wait_timeout(*all, own, "ann"), seconds(300));
 }
 
+TEST(SettingsTest, RoutingIsForSeveralHostsAndTheUserWins) {
+    const auto all = good(
+        "[pgbouncer]\nrouting = auto\n"
+        "[databases]\nsingle = host=a\nplain = host=a,b\nown = host=a,b routing=primary\n"
+        "[users]\nann = routing=standby\n"
+    );
+    EXPECT_EQ(effective_routing(*all, entry(*all, "single"), "ann"), routing::off);
+    EXPECT_EQ(effective_routing(*all, entry(*all, "plain"), "bob"), routing::automatic);
+    EXPECT_EQ(effective_routing(*all, entry(*all, "own"), "bob"), routing::primary);
+    EXPECT_EQ(effective_routing(*all, entry(*all, "own"), "ann"), routing::standby);
+}
+
+TEST(SettingsTest, DatabasesOwnConsistencyWinsOverAll) {
+    const auto all = good(
+        "[pgbouncer]\nread_consistency = database\n"
+        "[databases]\nplain =\nown = read_consistency=eventual\n"
+    );
+    EXPECT_EQ(effective_read_consistency(*all, entry(*all, "plain")), read_consistency::database);
+    EXPECT_EQ(effective_read_consistency(*all, entry(*all, "own")), read_consistency::eventual);
+}
+
 TEST(SettingsTest, DatabasesOwnLimitsWinOverAll) {
     const auto all = good(
         "[pgbouncer]\nmin_pool_size = 1\nmax_db_connections = 2\nmax_db_client_connections = 3\n"

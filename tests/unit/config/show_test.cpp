@@ -105,7 +105,8 @@ TEST(ShowTest, EachKeySetsAMemberOfItsOwn) {
               "disable",
               "allow",
               "epoll",
-              "user"}) {
+              "user",
+              "primary"}) {
             settings tried;
             if (changed.value.parse(tried, value) && changed.value.show(tried) != before) {
                 set = tried;
@@ -154,6 +155,9 @@ TEST(ShowTest, DefaultsAreThoseOfPgBouncer) {
         {"cache_unnamed_statements", "1"},
         {"server_tls_sslmode", "prefer"},
         {"client_tls_sslmode", "disable"},
+        {"routing", "off"},  // ours, and a list of hosts is PgBouncer's until it is set
+        {"listen_port_primary", "0"},
+        {"listen_port_standby", "0"},
     };
     for (const auto& [name, value] : expected) {
         EXPECT_EQ(row({}, name).default_value, value) << name;
@@ -165,6 +169,13 @@ TEST(ShowTest, WhatNeedsARestartIsNotChangeable) {
     EXPECT_TRUE(row({}, "pool_mode").changeable);
     EXPECT_THAT(restart_only_keys(), Contains("workers"));
     EXPECT_THAT(restart_only_keys(), Not(Contains("pool_mode")));
+}
+
+TEST(ShowTest, LimitsOfLagHaveTheirUnits) {
+    EXPECT_EQ(row({}, "max_standby_lag").value, "10MB");
+    EXPECT_EQ(row({}, "max_standby_lag_time").value, "5");
+    EXPECT_EQ(row({}, "read_wait_timeout").value, "0.01");
+    EXPECT_EQ(row({}, "topology_interval").value, "0.1");
 }
 
 TEST(ShowTest, SettingIsChangedInACopy) {

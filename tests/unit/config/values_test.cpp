@@ -66,6 +66,43 @@ TEST(ValuesTest, FlagsAreNumbers) {
     }
 }
 
+TEST(ValuesTest, SizesHaveUnitsOrNone) {
+    EXPECT_EQ(parse_size("0").value(), 0);
+    EXPECT_EQ(parse_size("4096").value(), 4096);
+    EXPECT_EQ(parse_size("7B").value(), 7);
+    EXPECT_EQ(parse_size("3kB").value(), 3 * 1024);
+    EXPECT_EQ(parse_size("10MB").value(), 10 * 1024 * 1024);
+    EXPECT_EQ(parse_size("10 mb").value(), 10 * 1024 * 1024);
+    EXPECT_EQ(parse_size("2GB").value(), std::int64_t{2} << 30);
+    EXPECT_EQ(parse_size("8388607TB").value(), std::int64_t{8388607} << 40);
+}
+
+TEST(ValuesTest, WhatIsNoSizeIsRefused) {
+    for (const std::string_view text :
+         {"",
+          "MB",
+          "-1",
+          "+1",
+          "1.5MB",
+          "1 M",
+          "1MBs",
+          "1 MB ",
+          "0x10",
+          "8388608TB",
+          "9223372036854775808"}) {
+        EXPECT_THAT(parse_size(text).error().message, HasSubstr("expected bytes")) << text;
+    }
+}
+
+TEST(ValuesTest, SizesAreShownInTheLargestUnitWithoutARest) {
+    EXPECT_EQ(show_size(0), "0");
+    EXPECT_EQ(show_size(7), "7");
+    EXPECT_EQ(show_size(1024), "1kB");
+    EXPECT_EQ(show_size(1025), "1025");
+    EXPECT_EQ(show_size(10 * 1024 * 1024), "10MB");
+    EXPECT_EQ(show_size(std::int64_t{3} << 40), "3TB");
+}
+
 TEST(ValuesTest, SecondsMayHaveFractions) {
     EXPECT_EQ(parse_seconds("15").value(), seconds(15));
     EXPECT_EQ(parse_seconds("0.5").value(), milliseconds(500));

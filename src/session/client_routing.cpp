@@ -1,0 +1,586 @@
+// Where the requests of a client go when its database is routed: carries out what routed_session
+// decides, waits for servers that are fresh enough, and takes back what a standby refuses.
+
+#include "base/log.hpp"
+#include "net/loop.hpp"
+#include "pool/pool_directory.hpp"
+#include "session/client.hpp"
+#include "session/routing_state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace pgweir::session {
+
+namespace {
+
+/// A segment that is longer is not waited for: it goes to the primary.
+constexpr std::size_t segment_limit = reply_guard::request_limit;
+
+/// What an insert position may be ahead of what is flushed though nothing is to be sent: the header
+/// of a page of the log, of the first of a segment at most.
+constexpr std::uint64_t page_header = 40;
+
+constexpr std::string_view own_prefix = "pgweir.";
+
+/// A function has dropped it behind our back; the primary's is prepared anew.
+constexpr std::string_view no_such_statement = "26000";
+
+/// SHOW pgweir.last_write waits so long for a sample.
+constexpr seconds patience_for_sample{1};
+
+/// A position that the primary has told after all that the marks speak of.
+bool is_sampled(const router::cluster_view& view, const router::read_marks& marks) noexcept {
+    return view.sampled_at > std::max(marks.written, marks.seen);
+}
+
+/// Hears the texts of a segment again, to tell the judge that they were refused.
+class messenger final : public router::judge {
+public:
+    messenger(router::judge& to, std::string_view sqlstate) : to_(to), sqlstate_(sqlstate) {}
+
+    router::judgement of(std::string_view text, const router::name_scope& scope) noexcept override {
+        to_.refused(text, scope, sqlstate_);
+        return {};
+    }
+
+    void refused(std::string_view, const router::name_scope&, std::string_view) noexcept override {}
+
+private:
+    router::judge& to_;
+    std::string_view sqlstate_;
+};
+
+repair_reason reason_of(std::string_view sqlstate) noexcept {
+    if (sqlstate == "40001" || sqlstate == "40P01") {
+        return repair_reason::conflict;
+    }
+    if (sqlstate.starts_with("57P") || sqlstate.starts_with("08")) {
+        return repair_reason::lost;
+    }
+    return sqlstate == "25006" ? repair_reason::refused : repair_reason::other;
+}
+
+}  // namespace
+
+// Log-in.
+
+void client::enter_routing() {
+    const config::routing where = wanted->terms.routing;
+    if (where == config::routing::off) {
+        return;
+    }
+    routing_ = std::make_unique<routing_state>(*this, *wanted, listener_route_);
+    host_.want_names(wanted->database);
+}
+
+/// Settings of ours that came with the startup packet: no server is told.
+void client::take_routing_options() {
+    if (!routing_) {
+        return;
+    }
+    pool::extra_values extras = parameters_->extras();
+    for (const own_parameter what :
+         {own_parameter::routing, own_parameter::read_consistency, own_parameter::read_after}) {
+        const auto found = extras.find(std::string(own_prefix).append(session::name_of(what)));
+        if (found == extras.end()) {
+            continue;
+        }
+        if (!routing_->session.set(what, found->second)) {
+            log::warning(
+                "client {} {}/{}: {} = \"{}\" at log-in is no value of it, and is ignored",
+                id_,
+                database(),
+                user(),
+                found->first,
+                found->second
+            );
+        }
+        extras.erase(found);
+    }
+    if (extras.size() != parameters_->extras().size()) {
+        parameters_ = host_.parameters().intern(parameters_->values(), std::move(extras));
+    }
+}
+
+// The way of a segment.
+
+routing_terms client::terms_of_routing() const {
+    const pool::client_terms& configured = routing_->home.terms;
+    const bool transactions =
+        configured.mode.load(std::memory_order_relaxed) == config::pool_mode::transaction;
+    routing_terms terms;
+    terms.where = configured.routing.load(std::memory_order_relaxed);
+    terms.consistency = configured.consistency.load(std::memory_order_relaxed);
+    terms.defer_begin =
+        transactions && host_.current_runtime()->configuration->global.deferred_begin;
+    terms.read_by_default = parameters_->values()[pool::parameter_store::default_read_only] == "on";
+    if (const auto& view = host_.view_of(routing_->home.database)) {
+        terms.sampled_at = view->sampled_at;
+        terms.inserted = view->inserted;
+    }
+    return terms;
+}
+
+/// What the next read has to show.
+router::read_marks client::marks_of_read() const {
+    router::read_marks marks = routing_->session.marks;
+    switch (routing_->session.consistency(terms_of_routing())) {
+        case config::read_consistency::eventual:
+        case config::read_consistency::primary:
+            marks.written = steady_time::min();
+            marks.seen = steady_time::min();
+            break;
+        case config::read_consistency::own_writes:
+            marks.seen = steady_time::min();
+            break;
+        case config::read_consistency::session:
+            break;
+        case config::read_consistency::database:
+            marks.written = std::max(marks.written, routing_->home.database.written_at.load());
+            break;
+    }
+    return marks;
+}
+
+/// Requests at a boundary, with no server leased. REQUIRES: pending_ is empty.
+void client::route(std::string_view bytes) {
+    using step = routed_session::step;
+    routing_state& r = *routing_;
+    const segment_court court{
+        host_.judge(),
+        r.scope(parameters_),
+        [this](std::string_view name) {
+            return statements_ ? statements_->text_of(name) : std::nullopt;
+        },
+    };
+    std::string out;
+    while (!bytes.empty()) {
+        r.begins_with_query = bytes[0] == 'Q';
+        out.clear();
+        const auto plan =
+            r.session.next(bytes, segment_limit, terms_of_routing(), court, backslashes(), out);
+        switch (plan.what) {
+            case step::answered:
+            case step::refused:
+                answered_here(out);
+                bytes.remove_prefix(plan.length);
+                continue;
+            case step::wait:
+                pending_.insert(0, bytes);
+                return;
+            case step::sample:
+                host_.request_sample(r.home.database);
+                return await_view(bytes, net::loop::now() + patience_for_sample);
+            case step::primary:
+                if (plan.why == router::reason::unknown_name) {
+                    host_.miss_name(r.home.database);
+                }
+                host_.routing().to_primary[static_cast<std::size_t>(plan.why)].add(1);
+                break;
+            case step::read:
+                r.harmless = plan.harmless && plan.length == bytes.size();
+                if (go_read(bytes, plan)) {
+                    return;
+                }
+                break;
+            case step::standby:
+                if (go_fixed(bytes, plan)) {
+                    return;
+                }
+                break;
+        }
+        r.harmless = plan.harmless && plan.length == bytes.size();
+        return go_home(bytes);
+    }
+}
+
+/// A segment was answered without a server.
+void client::answered_here(std::string_view out) {
+    const steady_time now = net::loop::now();
+    stream_->send(out);
+    stats().sent.add(out.size());
+    stats().query_count.add(1);
+    host_.routing().answered.add(1);
+    request_at_ = now;
+    if (begun_here() != in_transaction_) {
+        in_transaction_ = begun_here();
+        if (in_transaction_) {
+            transaction_at_ = now;
+        } else {
+            stats().xact_count.add(1);
+            stats().xact_time.add(now - transaction_at_);
+        }
+    }
+    watch();
+}
+
+void client::go_home(std::string_view bytes) {
+    routing_->lease = routing_state::use::home;
+    wanted = &routing_->home;
+    relay_requests(bytes);
+}
+
+/// Sends the segment at the front to a server that is read from, or lets it wait for one. False if
+/// the primary is to have it.
+bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
+    routing_state& r = *routing_;
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    const router::cluster_view_ptr view = host_.view_of(r.home.database);
+    if (std::exchange(r.primary_next, false) || view == nullptr) {
+        return false;
+    }
+    r.use_view(view);
+    const router::candidates all = router::readable(*view, true, global.read_from_primary);
+    const router::read_marks marks = marks_of_read();
+    // What was seen on one host can only be lost on another one.
+    const auto consistency = r.session.consistency(terms_of_routing());
+    const bool keeps = consistency == config::read_consistency::session ||
+                       consistency == config::read_consistency::database;
+    const auto choose = [&](pool::pool_core& core, pool::actions&) {
+        auto found = keeps ? r.kept_host(core, all, marks) : r.any_host(core, all);
+        if (!found || router::is_fresh(view->hosts[*found], marks)) {
+            return std::pair(found, found.has_value());
+        }
+        // Another standby may be as far.
+        router::candidates fresh;
+        for (std::size_t i = 0; i < all.count; i++) {
+            const router::host_view& other = view->hosts[all.index[i]];
+            if (other.role == router::host_role::standby && router::is_fresh(other, marks)) {
+                fresh.add(all.index[i]);
+            }
+        }
+        const auto other = r.any_host(core, fresh);
+        if (keeps && other) {
+            r.keep_to(&r.pool_of_host(core, *other));
+        }
+        return std::pair(other, true);
+    };
+    const auto [host, any] = host_.pools().run(host_.id(), choose);
+    if (!any) {
+        return false;
+    }
+    const steady_time now = net::loop::now();
+    if (!host) {
+        // What is inserted and not flushed is not on its way to anybody.
+        const bool unsent =
+            is_sampled(*view, marks) && view->inserted.lsn > view->flushed + page_header;
+        if (r.wait_until == steady_time::min()) {
+            r.wait_until = now + global.read_wait_timeout;
+        }
+        if (unsent || now >= r.wait_until) {
+            r.wait_until = steady_time::min();
+            host_.routing().not_fresh.add(1);
+            return false;
+        }
+        host_.request_sample(r.home.database);
+        await_view(bytes, r.wait_until);
+        return true;
+    }
+    if (std::exchange(r.wait_until, steady_time::min()) != steady_time::min()) {
+        host_.routing().waited.add(1);
+    }
+    if (view->primary == *host) {
+        host_.routing().reads_on_primary.add(1);
+        return false;
+    }
+    host_.routing().reads_on_standby.add(1);
+    const std::string_view whole = bytes.substr(0, to.length);
+    r.guard.begin();
+    r.guard.keep(whole);
+    r.begin_before = r.session.deferred();
+    if (statements_) {
+        statements_->begin_undo();
+    }
+    r.one_segment = true;
+    pending_ = bytes.substr(to.length);
+    take_host(*host);
+    relay_requests(whole);
+    return true;
+}
+
+/// The same for a transaction whose route does not depend on what it asks for. False if the primary
+/// is to have it, which the route allows.
+bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
+    routing_state& r = *routing_;
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    const router::cluster_view_ptr view = host_.view_of(r.home.database);
+    std::optional<std::size_t> host;
+    if (view != nullptr) {
+        r.use_view(view);
+        const router::candidates all =
+            router::readable(*view, true, to.primary_too && global.read_from_primary);
+        host = host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+            return r.any_host(core, all);
+        });
+    }
+    if (!host && to.or_primary) {
+        return false;
+    }
+    host_.routing().fixed.add(1);
+    if (!host) {
+        if (!std::exchange(r.nowhere, true)) {
+            const microseconds limit = global.failover_wait_timeout;
+            r.wait_until = limit.count() > 0 ? net::loop::now() + limit : never;
+        }
+        await_view(bytes, r.wait_until);
+        return true;
+    }
+    r.nowhere = false;
+    r.wait_until = steady_time::min();
+    if (view->primary == *host) {
+        return false;
+    }
+    r.fixed = true;
+    take_host(*host);
+    relay_requests(bytes);
+    return true;
+}
+
+/// The next lease is of this host's pool.
+void client::take_host(std::size_t host) {
+    routing_state& r = *routing_;
+    r.lease = routing_state::use::read;
+    r.host = host;
+    r.incarnation = r.view->hosts[host].incarnation;
+    wanted = host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+        return &r.pool_of_host(core, host);
+    });
+    host_.await_view(r);
+}
+
+/// The primary takes what was meant for a standby. False if that is not so.
+bool client::prefer_home() noexcept {
+    routing_state& r = *routing_;
+    if (r.lease != routing_state::use::read || r.fixed) {
+        return false;
+    }
+    r.forget_lease();
+    r.lease = routing_state::use::home;
+    r.primary_next = true;
+    wanted = &r.home;
+    return true;
+}
+
+// Waiting.
+
+/// What is at hand waits for another view of the cluster.
+void client::await_view(std::string_view bytes, steady_time until) {
+    routing_state& r = *routing_;
+    pending_.insert(0, bytes);
+    r.lease = routing_state::use::none;
+    r.deadline = until;
+    waiting_since = net::loop::now();
+    state_ = state::waiting;
+    host_.await_view(r);
+    watch();
+}
+
+/// Waits, but for no server's turn.
+bool client::waits_for_view() const noexcept {
+    return routing_ && state_ == state::waiting && routing_->lease == routing_state::use::none;
+}
+
+/// Its pool's servers are those of a primary that there is not.
+bool client::without_primary() const noexcept {
+    return routing_ && wanted->host.empty() && wanted->database.no_primary;
+}
+
+void client::on_view() {
+    routing_state& r = *routing_;
+    if (state_ != state::waiting) {
+        return;
+    }
+    if (r.lease == routing_state::use::home) {
+        return;
+    }
+    if (r.lease == routing_state::use::read) {
+        const router::cluster_view_ptr& view = host_.view_of(r.home.database);
+        if (view != nullptr && r.still_serves(*view)) {
+            return host_.await_view(r);
+        }
+        leave_queue();
+    }
+    route_again();
+}
+
+/// What waits is looked at anew.
+void client::route_again() {
+    routing_->forget_lease();
+    wanted = &routing_->home;
+    state_ = state::idle;
+    watch();
+    send_pending();
+}
+
+/// The wait for a view is over without one that helps.
+void client::on_no_view() {
+    routing_state& r = *routing_;
+    if (std::exchange(r.nowhere, false)) {
+        return refuse(errc::no_standby);
+    }
+    r.unlink();
+    r.wait_until = steady_time::min();
+    r.primary_next = true;
+    host_.routing().not_fresh.add(1);
+    route_again();
+}
+
+/// The connection may lead to another incarnation of the server than the one whose position is
+/// known.
+bool client::is_too_young(const pool::server_connection& server) const {
+    const routing_state& r = *routing_;
+    if (r.lease != routing_state::use::read || r.fixed) {
+        return false;
+    }
+    const router::cluster_view_ptr& view = host_.view_of(r.home.database);
+    return view == nullptr || !r.still_serves(*view) ||
+           server.connected_at >= view->hosts[r.host].asked_at;
+}
+
+/// The server is given back until its host has been asked once more.
+void client::await_older_server(pool::server_connection& server) {
+    routing_state& r = *routing_;
+    const auto& global = host_.current_runtime()->configuration->global;
+    const steady_time until = net::loop::now() + global.read_wait_timeout;
+    host_.request_sample(r.home.database);
+    r.forget_lease();
+    await_view({}, until);
+    server.end_lease(pool::lease_end::done);
+}
+
+// Leases.
+
+/// The client believes that it has begun a transaction of which no server knows.
+bool client::begun_here() const noexcept {
+    return routing_ && routing_->session.begun();
+}
+
+/// Sends the BEGIN that was answered here, ahead of the first request of the transaction.
+void client::begin_transaction() {
+    if (!begun_here()) {
+        return;
+    }
+    using follower = pool::server_connection::follower;
+    for (const std::string& text : routing_->session.deferred()) {
+        server_->send_ahead(
+            text, routing_->begins_with_query ? follower::query : follower::segment
+        );
+    }
+    routing_->session.sent_begin();
+    request_begins();
+}
+
+/// What was asked of a server has been answered, or nobody waits for the answer any more.
+void client::note_use() {
+    routing_state& r = *routing_;
+    const steady_time now = net::loop::now();
+    r.one_segment = false;
+    if (r.lease == routing_state::use::read) {
+        r.session.marks.seen = now;
+        r.session.marks.seen_incarnation = r.incarnation;
+        return;
+    }
+    const auto consistency = r.session.consistency(terms_of_routing());
+    const bool reads_count = consistency == config::read_consistency::session ||
+                             consistency == config::read_consistency::database;
+    if (reads_count || !r.harmless) {
+        r.session.marks.written = now;
+    }
+    if (!r.harmless) {
+        r.home.database.written_at = now;
+    }
+}
+
+// Replies that may have to be taken back.
+
+void client::on_guarded(std::string_view bytes) {
+    routing_state& r = *routing_;
+    using verdict = reply_guard::verdict;
+    const verdict found = r.guard.feed(bytes);
+    if (found == verdict::hold) {
+        return;
+    }
+    if (found == verdict::refused) {
+        const std::string sqlstate(r.guard.why().sqlstate);
+        if (may_be_the_standbys(sqlstate) || sqlstate == no_such_statement) {
+            return take_back(sqlstate);
+        }
+        bytes = {};  // held like the rest
+    }
+    give(r.guard.end());
+    give(bytes);
+}
+
+/// The standby's error is not the client's to see.
+void client::take_back(std::string_view sqlstate) {
+    routing_state& r = *routing_;
+    const repair_reason why = reason_of(sqlstate);
+    host_.routing().repaired[static_cast<std::size_t>(why)].add(1);
+    log::debug(
+        "client {} {}/{}: {} refuses a read with {}, so the primary is asked",
+        id_,
+        database(),
+        user(),
+        r.view->hosts[r.host].name,
+        sqlstate
+    );
+    if (why == repair_reason::refused || why == repair_reason::other) {
+        messenger to(host_.judge(), sqlstate);
+        const segment_court court{
+            to,
+            r.scope(parameters_),
+            [this](std::string_view name) {
+                return statements_ ? statements_->text_of(name) : std::nullopt;
+            },
+        };
+        read_segment(r.guard.requests(), segment_limit, court);
+    }
+    r.guard.drop();
+}
+
+/// All replies to what was taken back have come.
+void client::ask_primary(protocol::transaction_status status) {
+    routing_state& r = *routing_;
+    pool::server_connection* server = std::exchange(server_, nullptr);
+    const bool idle = status == protocol::transaction_status::idle;
+    session_.lease_over();
+    if (stream_->paused()) {
+        stream_->resume();
+    }
+    std::string told;
+    const std::string requests = r.guard.again(told);
+    stream_->send(told);
+    if (statements_) {
+        statements_->undo();
+    }
+    r.session.resume_begin(std::move(r.begin_before));
+    pending_.insert(0, requests);
+    r.primary_next = true;
+    if (server != nullptr) {
+        server->end_lease(idle ? pool::lease_end::done : pool::lease_end::abandoned);
+    }
+    route_again();
+}
+
+/// The server was lost. True if the client has not seen anything of what was asked of it, and
+/// another one is asked.
+bool client::lost_unseen() {
+    routing_state& r = *routing_;
+    if (r.lease != routing_state::use::read) {
+        note_use();
+        r.forget_lease();
+        return false;
+    }
+    if (r.guard.off()) {
+        return false;
+    }
+    if (!r.guard.dropping()) {
+        host_.routing().repaired[static_cast<std::size_t>(repair_reason::lost)].add(1);
+        r.guard.abandon();
+    }
+    ask_primary(protocol::transaction_status::idle);
+    return true;
+}
+
+}  // namespace pgweir::session

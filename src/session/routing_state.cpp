@@ -1,0 +1,134 @@
+#include "session/routing_state.hpp"
+
+#include "session/client.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pgweir::session {
+
+routing_state::routing_state(client& c, pool::pool& of, std::optional<config::routing> by_listener)
+    : owner(c), home(of), session(by_listener), chance_(c.id()) {}
+
+void routing_state::on_view() {
+    owner.on_view();
+}
+
+const router::name_scope& routing_state::scope(const pool::parameter_set_ptr& parameters) {
+    if (scope_of_ == parameters) {
+        return scope_;
+    }
+    scope_of_ = parameters;
+    const auto extra = [&](std::string_view name, std::string_view otherwise) {
+        const auto found = parameters->extras().find(name);
+        return found == parameters->extras().end() ? otherwise : std::string_view(found->second);
+    };
+    scope_.catalogue = home.database.number;
+    scope_.role = extra("role", home.user);
+    scope_.user = home.user;
+    scope_.search_path = extra("search_path", {});
+    scope_.strings = parameters->values()[pool::parameter_store::conforming_strings] == "off"
+                         ? sql::backslash::escapes
+                         : sql::backslash::plain;
+    return scope_;
+}
+
+void routing_state::use_view(const router::cluster_view_ptr& now) {
+    if (view == now) {
+        return;
+    }
+    const auto same_host = [](const router::host_view& a, const router::host_view& b) {
+        return a.port == b.port && a.name == b.name;
+    };
+    const bool same_hosts =
+        view != nullptr && now != nullptr && view->primary == now->primary &&
+        std::equal(
+            view->hosts.begin(), view->hosts.end(), now->hosts.begin(), now->hosts.end(), same_host
+        );
+    if (!same_hosts) {
+        pools.clear();
+    }
+    view = now;
+}
+
+pool::pool& routing_state::pool_of_host(pool::pool_core& core, std::size_t at) {
+    pools.resize(view->hosts.size());
+    if (pools[at] == nullptr) {
+        const router::host_view& there = view->hosts[at];
+        pools[at] = view->primary == at
+                        ? &home
+                        : &core.find_host_pool(home, router::key_of(there.name, there.port));
+    }
+    return *pools[at];
+}
+
+std::uint64_t routing_state::next_chance() noexcept {
+    chance_ += 0x9e3779b97f4a7c15;  // splitmix64
+    std::uint64_t z = chance_;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+std::optional<std::size_t> routing_state::any_host(
+    pool::pool_core& core, const router::candidates& from
+) {
+    return router::choose_host(*view, from, next_chance(), [&](std::size_t at) {
+        return pool::pool_core::load(pool_of_host(core, at));
+    });
+}
+
+std::optional<std::size_t> routing_state::kept_host(
+    pool::pool_core& core, const router::candidates& from, const router::read_marks& marks
+) {
+    if (from.count == 0) {
+        return std::nullopt;
+    }
+    const std::uint64_t chance = next_chance();
+    for (std::size_t i = 0; i < from.count; i++) {
+        const std::size_t here = from.index[i];
+        if (reader_ == nullptr || reader_ != &pool_of_host(core, here)) {
+            continue;
+        }
+        const std::size_t other = from.index[chance % from.count];
+        pool::pool& there = pool_of_host(core, other);
+        const bool slow = pool::pool_core::load(*reader_) > 2 * pool::pool_core::load(there) + 2;
+        if (slow && other != here && router::is_fresh(view->hosts[other], marks)) {
+            keep_to(&there);
+            return other;
+        }
+        return here;
+    }
+    const auto found = router::fewest_for_weight(*view, from, chance, [&](std::size_t at) {
+        return pool_of_host(core, at).readers;
+    });
+    if (found) {
+        keep_to(&pool_of_host(core, *found));
+    }
+    return found;
+}
+
+void routing_state::keep_to(pool::pool* reader) {
+    if (reader_ != nullptr) {
+        reader_->readers--;
+    }
+    reader_ = reader;
+    if (reader_ != nullptr) {
+        reader_->readers++;
+    }
+}
+
+void routing_state::forget_lease() {
+    unlink();
+    lease = use::none;
+    fixed = false;
+    one_segment = false;
+    left = 0;
+    begin_before.clear();
+    if (!guard.off()) {
+        guard.end();
+    }
+}
+
+}  // namespace pgweir::session

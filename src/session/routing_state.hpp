@@ -1,0 +1,101 @@
+#pragma once
+
+// What a client of a routed database has beside others: where its transactions go
+// (routed_session), the lease that it has or waits for, and what it would take to ask another
+// server. Owned by the client, on its thread.
+
+#include "pool/pool_core.hpp"
+#include "router/cluster_view.hpp"
+#include "session/repair.hpp"
+#include "session/routed_session.hpp"
+#include "session/session_host.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pgweir::session {
+
+class client;
+
+struct routing_state final : view_waiter {
+    routing_state(client& c, pool::pool& of, std::optional<config::routing> by_listener);
+
+    void on_view() override;
+
+    /// What the meaning of names depends on with these parameters.
+    const router::name_scope& scope(const pool::parameter_set_ptr& parameters);
+
+    void use_view(const router::cluster_view_ptr& now);
+
+    /// The pool of a host of the view; the primary's is the pool itself. Under the pools' mutex.
+    pool::pool& pool_of_host(pool::pool_core& core, std::size_t at);
+
+    /// True if the host of the lease is what it was when it was chosen.
+    bool still_serves(const router::cluster_view& now) const noexcept {
+        return host < now.hosts.size() && now.hosts[host].may_be_read() &&
+               now.hosts[host].incarnation == incarnation;
+    }
+
+    /// The host that the session keeps to for its reads: one that has few of them, and as long as
+    /// it is among the candidates and not much busier than another that is fresh, too. Under the
+    /// pools' mutex.
+    std::optional<std::size_t> kept_host(
+        pool::pool_core& core, const router::candidates& from, const router::read_marks& marks
+    );
+
+    /// From now on it keeps to this one, or to none.
+    void keep_to(pool::pool* reader);
+
+    /// By weight and load, for one read. Under the pools' mutex.
+    std::optional<std::size_t> any_host(pool::pool_core& core, const router::candidates& from);
+
+    /// No server is leased, or waited for.
+    void forget_lease();
+
+    enum class use : std::uint8_t {
+        none,
+        home,  ///< the primary
+        read,  ///< a host that is read from
+    };
+
+    client& owner;
+    pool::pool& home;
+    routed_session session;
+
+    // The lease.
+    use lease = use::none;
+    bool fixed = false;        ///< its route was not found by what is asked
+    bool one_segment = false;  ///< it is for a single segment
+    bool harmless = false;     ///< what it is for is no write
+    std::size_t left = 0;      ///< bytes of the segment that wait at the front of what is pending
+    std::size_t host = 0;      ///< of `view`
+    std::uint64_t incarnation = 0;
+
+    // Sending it again.
+    reply_guard guard;
+    std::vector<std::string> begin_before;
+    bool begins_with_query = false;
+    bool primary_next = false;
+
+    // Waiting for a view.
+    steady_time wait_until = steady_time::min();  ///< for a fresh standby
+    steady_time deadline{};
+    bool nowhere = false;  ///< there is no server at all for it
+
+    router::cluster_view_ptr view;   ///< of the last read
+    std::vector<pool::pool*> pools;  ///< of its hosts, as far as they are known
+
+private:
+    std::uint64_t next_chance() noexcept;
+
+    std::uint64_t chance_;
+    pool::pool* reader_ = nullptr;  ///< whose host the session keeps to
+    pool::parameter_set_ptr scope_of_;
+    router::name_scope scope_;
+};
+
+}  // namespace pgweir::session

@@ -1,0 +1,649 @@
+"""Reads go to standbys, own writes are always seen, what a standby refuses is asked again, and a change of primary is
+a pause. Each test has servers of its own."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from harness import check_error, closed_with, pgweir_only
+from pooler import seconds
+from postgres import free_port
+from wire import bind, describe, execute, parse, query, request, sync, wait_until
+
+pytestmark = pgweir_only
+
+READ = "select b from t where a = 1"
+
+
+def routed(servers, more=""):
+    hosts = ",".join("127.0.0.1" for _ in servers)
+    ports = ",".join(str(server.port) for server in servers)
+    return f"host={hosts} port={ports} dbname=app routing=auto {more}"
+
+
+class Routed:
+    """Servers, and a pooler that routes the database app over them."""
+
+    def __init__(self, replicas, start_pooler, standbys, more, settings):
+        self.replicas = replicas
+        self.primary = replicas.servers[0]
+        self.primary.ask("create table t (a int primary key, b int); grant all on t to public")
+        self.primary.ask("insert into t select g, 0 from generate_series(1, 100) g")
+        self.standbys = [replicas.add() for _ in range(standbys)]
+        settings = {"topology_user": "watcher", "verbose": 2, **settings}
+        self.pooler = start_pooler(
+            server=None, databases={"app": routed(replicas.servers, more)}, **settings
+        )
+        self.wait_for_judgement()
+
+    def wait_for_judgement(self, sql=READ):
+        """Until a statement is known as a read, and the standbys have caught up."""
+        with self.pooler.client() as client:
+            wait_until(
+                lambda: self.client_reads(client, sql), "reads go to standbys", seconds(20), 0.02
+            )
+
+    def client_reads(self, client, sql):
+        before = self.count("read on a standby") + self.count("read on the primary", "its part")
+        client.query(sql)
+        after = self.count("read on a standby") + self.count("read on the primary", "its part")
+        return after > before
+
+    def count(self, what, reason=""):
+        for row in self.pooler.show("ROUTING"):
+            if row["what"] == what and row["reason"] == reason:
+                return int(row["count"])
+        raise AssertionError(f"no row {what!r} {reason!r}")
+
+    @contextlib.contextmanager
+    def counted(self, what, reason="", by=1):
+        before = self.count(what, reason)
+        yield
+        assert self.count(what, reason) - before == by, self.pooler.show("ROUTING")
+
+    def pause_replay(self):
+        for standby in self.standbys:
+            standby.ask("select pg_wal_replay_pause()")
+            wait_until(
+                lambda s=standby: s.ask("select pg_get_wal_replay_pause_state()") == "paused",
+                "replay is paused",
+                seconds(10),
+            )
+
+    def resume_replay(self):
+        for standby in self.standbys:
+            standby.ask("select pg_wal_replay_resume()")
+
+
+@pytest.fixture
+def route(replicas, start_pooler):
+    """route(standbys=1, more="", **settings) -> Routed. The primary takes no reads, unless it is told to."""
+
+    def start(standbys=1, more="", **settings):
+        settings = {"read_from_primary": 0, **settings}
+        return Routed(replicas, start_pooler, standbys, more, settings)
+
+    return start
+
+
+# Where statements go.
+
+
+def test_reads_go_to_the_standby_and_writes_to_the_primary(route):
+    r = route()
+    with r.pooler.client() as client:
+        with r.counted("read on a standby", by=3):
+            for a in (1, 2, 3):
+                assert client.ask(f"select b from t where a = {a}") == "0"
+        with r.counted("to the primary", "writes"):
+            assert client.query("update t set b = 7 where a = 1").tags == ["UPDATE 1"]
+        assert client.ask(READ) == "7"
+
+
+def test_prepared_statements_go_where_their_text_goes(route):
+    r = route()
+    with r.pooler.client() as client:
+        client.send(parse(READ, "r") + sync())
+        assert not client.read_result().errors
+        client.send(parse("update t set b = b + 1 where a = $1::int returning b", "w") + sync())
+        assert not client.read_result().errors
+        run = bind((), "r") + execute() + sync()
+        client.send(run)
+        assert client.read_result().value == "0"
+        with r.counted("to the primary", "writes"):
+            client.send(bind((1,), "w") + execute() + sync())
+            assert client.read_result().value == "1"
+        client.send(run)
+        assert client.read_result().value == "1"
+        before = r.count("read on a standby")
+        r.wait_for_judgement()
+        client.send(run)
+        assert client.read_result().value == "1"
+        assert r.count("read on a standby") > before
+
+
+def test_unnamed_statements_are_read_on_the_standby(route):
+    r = route()
+    with r.pooler.client() as client:
+        with r.counted("read on a standby", by=2):
+            for _ in range(2):
+                client.send(parse(READ) + bind() + describe("", "P") + execute() + sync())
+                assert client.read_result().value == "0"
+
+
+def test_pipeline_keeps_its_order_over_two_servers(route):
+    r = route()
+    with r.pooler.client() as client:
+        client.send(
+            query(READ) + query("update t set b = 1 where a = 1") + query(READ) + request(READ)
+        )
+        assert client.read_result().value == "0"
+        assert client.read_result().tags == ["UPDATE 1"]
+        assert client.read_result().value == "1"
+        assert client.read_result().value == "1"
+
+
+def test_several_statements_go_by_the_strictest(route):
+    r = route()
+    with r.pooler.client() as client:
+        with r.counted("read on a standby", by=0):
+            assert not client.query("select 1; update t set b = 3 where a = 1").errors
+        assert r.primary.ask(READ) == 3
+
+
+def test_what_belongs_to_a_session_is_the_primarys(route):
+    r = route()
+    with r.pooler.client() as client:
+        for sql in (
+            "listen x",
+            "create temporary table own (a int)",
+            "select pg_advisory_lock(1)",
+            "declare c cursor with hold for select 1",
+            "select * from t for update",
+            "select nextval('s')",
+            "show search_path",
+        ):
+            if "nextval" in sql:
+                r.primary.ask("create sequence s; grant all on s to public")
+            before = r.count("read on a standby")
+            assert not client.query(sql).errors, sql
+            assert r.count("read on a standby") == before, sql
+
+
+def test_reads_are_spread_by_weight(route):
+    r = route(standbys=2, more="weight=1,1,2", read_from_primary=1)
+    clients = [r.pooler.client() for _ in range(8)]
+    try:
+        for client in clients:
+            assert client.ask(READ) == "0"
+        before = r.count("read on a standby")
+        part = r.count("read on the primary", "its part")
+        for _ in range(5):
+            for client in clients:
+                assert client.ask(READ) == "0"
+        assert r.count("read on a standby") - before == 30
+        assert r.count("read on the primary", "its part") - part == 10
+    finally:
+        for client in clients:
+            client.close()
+
+
+# Routes that are asked for.
+
+
+def test_hint_setting_and_startup_option_fix_the_route(route):
+    r = route()
+    with r.pooler.client() as client:
+        with r.counted("fixed route", by=1):
+            check_error(
+                client.query("/* pgweir: standby */ update t set b = 1").error, "25006", "read-only"
+            )
+        with r.counted("read on a standby", by=0):
+            assert client.ask("/* pgweir: primary */ " + READ) == "0"
+        assert not client.query("set pgweir.routing = 'primary'").errors
+        assert client.ask("show pgweir.routing") == "primary"
+        with r.counted("read on a standby", by=0):
+            assert client.ask(READ) == "0"
+        assert client.query("reset pgweir.routing").tags == ["RESET"]
+        with r.counted("read on a standby"):
+            assert client.ask(READ) == "0"
+        check_error(client.query("set pgweir.routing = 'moon'").error, "22023", "pgweir.routing")
+    with r.pooler.client(parameters={"options": "-c pgweir.routing=primary"}) as client:
+        assert client.ask("show pgweir.routing") == "primary"
+
+
+def test_ports_fix_the_route(route):
+    reads, writes = free_port(), free_port()
+    r = route(listen_port_standby=reads, listen_port_primary=writes)
+    main = r.pooler.port
+    try:
+        r.pooler.port = reads
+        with r.pooler.client() as client:
+            check_error(client.query("update t set b = 1").error, "25006", "read-only")
+            assert client.ask(READ) == "0"
+        r.pooler.port = writes
+        with r.pooler.client() as client:
+            assert not client.query("update t set b = 1 where a = 1").errors
+            assert client.ask("select pg_is_in_recovery()") == "f"
+    finally:
+        r.pooler.port = main
+
+
+# Transactions.
+
+
+def test_begin_is_sent_with_the_first_request(route):
+    r = route()
+    with r.pooler.client() as client:
+        servers = r.pooler.servers()
+        result = client.query("begin")
+        assert (result.tags, result.status) == (["BEGIN"], "T")
+        assert r.pooler.pool()["sv_active"] == 0
+        result = client.query("commit")
+        assert (result.tags, result.status) == (["COMMIT"], "I")
+        assert r.pooler.servers() == servers, "an empty transaction needs no server"
+        for end, kept in (("commit", "5"), ("rollback", "5")):
+            assert client.query("begin").status == "T"
+            assert client.ask(READ) in ("0", "5")
+            assert client.query(f"update t set b = {5 if end == 'commit' else 9} where a = 1").status == "T"
+            assert client.query(end).status == "I"
+            assert client.ask(READ) == kept
+
+
+def test_error_position_is_that_of_the_statement(route):
+    r = route()
+    with r.pooler.client() as client:
+        client.query("begin")
+        result = client.query("select 1 from nowhere")
+        assert result.error.code == "42P01"
+        assert result.error.fields["P"] == "15"
+        assert result.status == "E"
+        assert client.query("rollback").status == "I"
+
+
+def test_begin_by_extended_query(route):
+    r = route()
+    with r.pooler.client() as client:
+        client.send(request("begin"))
+        assert client.read_result().status == "T"
+        client.send(request("update t set b = 4 where a = 1"))
+        assert client.read_result().status == "T"
+        client.send(request("rollback"))
+        assert client.read_result().status == "I"
+        assert client.ask(READ) == "0"
+
+
+def test_read_only_transaction_runs_whole_on_the_standby(route):
+    r = route()
+    with r.pooler.client() as client:
+        with r.counted("read on a standby"):
+            assert client.query("begin read only").status == "T"
+            assert client.ask(READ) == "0"
+            assert client.ask("select pg_is_in_recovery()") == "t"
+            check_error(client.query("update t set b = 1").error, "25006", "read-only")
+            assert client.query("rollback").status == "I"
+
+
+def test_transaction_that_may_write_is_the_primarys_from_the_start(route):
+    r = route()
+    with r.pooler.client() as client:
+        with r.counted("read on a standby", by=0):
+            client.query("begin")
+            assert client.ask(READ) == "0"
+            assert not client.query("update t set b = 2 where a = 1").errors
+            assert client.query("commit").status == "I"
+        assert r.primary.ask(READ) == 2
+
+
+def test_timeouts_run_from_the_clients_begin(route):
+    r = route(idle_transaction_timeout=0.3)
+    with r.pooler.client() as client:
+        assert client.query("begin").status == "T"
+        closed_with(client, "25P03", "idle transaction timeout", seconds(10))
+
+
+def test_statement_mode_refuses_begin(route):
+    r = route(pool_mode="statement")
+    with r.pooler.client() as client:
+        client.send(query("begin"))
+        closed_with(client, "25001", "transaction blocks")
+
+
+def test_deferring_begin_can_be_turned_off(route):
+    r = route(deferred_begin=0)
+    with r.pooler.client() as client:
+        client.query("begin")
+        wait_until(lambda: r.pooler.pool()["sv_active"] == 1, "the transaction has a server")
+        client.query("commit")
+
+
+# What a read shows.
+
+
+def test_own_write_is_seen_while_the_standby_is_behind(route):
+    r = route()
+    with r.pooler.client() as client:
+        r.pause_replay()
+        for value in range(1, 6):
+            client.query(f"update t set b = {value} where a = 1")
+            assert client.ask(READ) == str(value)
+        assert r.count("read on the primary", "no standby fresh in time") >= 5
+        r.resume_replay()
+
+        def reads_there():
+            before = r.count("read on a standby")
+            assert client.ask(READ) == "5"
+            return r.count("read on a standby") > before
+
+        wait_until(reads_there, "the standby is read again", seconds(20))
+
+
+def test_what_was_seen_is_never_unseen(route):
+    r = route(standbys=2)
+    with r.pooler.client() as reader, r.pooler.client() as writer:
+        r.standbys[1].ask("select pg_wal_replay_pause()")
+        seen = 0
+        for value in range(1, 30):
+            writer.query(f"update t set b = {value} where a = 1")
+            now = int(reader.ask(READ))
+            assert now >= seen
+            seen = now
+
+
+def test_eventual_shows_what_there_is(route):
+    r = route(more="read_consistency=eventual")
+    with r.pooler.client() as client:
+        r.pause_replay()
+        client.query("update t set b = 1 where a = 1")
+        assert client.ask(READ) == "0"
+        assert not client.query("set pgweir.read_consistency = 'session'").errors
+        assert client.ask(READ) == "1"
+        assert not client.query("set pgweir.read_consistency = 'primary'").errors
+        with r.counted("read on a standby", by=0):
+            assert client.ask(READ) == "1"
+        r.resume_replay()
+
+
+def test_write_of_one_connection_is_read_on_another_in_database_mode(route):
+    r = route(more="read_consistency=database")
+    with r.pooler.client() as writer, r.pooler.client() as reader:
+        assert reader.ask(READ) == "0"
+        r.pause_replay()
+        writer.query("update t set b = 1 where a = 1")
+        assert reader.ask(READ) == "1"
+        r.resume_replay()
+
+
+def test_position_is_carried_to_another_connection(route):
+    r = route()
+    with r.pooler.client() as writer, r.pooler.client() as reader:
+        assert reader.ask(READ) == "0"
+        assert writer.ask("show pgweir.last_write") == ""
+        r.pause_replay()
+        writer.query("update t set b = 1 where a = 1")
+        position = writer.ask("show pgweir.last_write")
+        assert position.startswith("1/0/")
+        assert not reader.query(f"set pgweir.read_after = '{position}'").errors
+        assert reader.ask("show pgweir.read_after") == position
+        assert reader.ask(READ) == "1"
+        r.resume_replay()
+
+
+def test_late_standby_is_not_read(route):
+    r = route(max_standby_lag=1000, more="read_consistency=eventual")
+    r.pause_replay()
+    r.primary.ask("update t set b = 1")
+    wait_until(
+        lambda: any(row["state"] == "late" for row in r.pooler.show("TOPOLOGY")), "it is late"
+    )
+    with r.pooler.client() as client:
+        with r.counted("read on a standby", by=0):
+            assert client.ask(READ) == "1"
+    r.resume_replay()
+
+
+# Repair.
+
+
+def make_liar(r, sql):
+    """A function that only reads, until it is known as one that does: then it writes."""
+    r.primary.ask("create function lies() returns int stable language sql as 'select 5'")
+    r.wait_for_judgement(sql)
+    r.primary.ask(
+        "create or replace function lies() returns int volatile language sql as"
+        " 'insert into t values (1000 + (random() * 1e9)::int, 0) returning 5'"
+    )
+    wait_until(
+        lambda: r.standbys[0].ask("select provolatile = 'v' from pg_proc where proname = 'lies'"),
+        "the standby has it",
+        seconds(10),
+    )
+
+
+def test_what_the_standby_refuses_is_asked_of_the_primary_and_learnt(route):
+    r = route()
+    sql = "select lies()"
+    make_liar(r, sql)
+    with r.pooler.client() as client:
+        rows = r.primary.ask("select count(*) from t")
+        with r.counted("sent again to the primary", "refused"):
+            assert client.ask(sql) == "5"
+        assert r.primary.ask("select count(*) from t") == rows + 1, "once, and there"
+        with r.counted("sent again to the primary", "refused", by=0):
+            with r.counted("to the primary", "refused"):
+                assert client.ask(sql) == "5"
+
+
+def test_refused_first_read_of_a_transaction_takes_its_begin_along(route):
+    r = route()
+    r.primary.ask("create table u (a int); grant all on u to public")
+    r.wait_for_judgement("select count(*) from u")
+    r.primary.ask("drop table u; create unlogged table u (a int); grant all on u to public")
+    wait_until(
+        lambda: r.standbys[0].ask("select relpersistence = 'u' from pg_class where relname = 'u'"),
+        "the standby has it",
+        seconds(10),
+    )
+    with r.pooler.client() as client:
+        with r.counted("sent again to the primary", "other"):
+            client.query("begin read only")
+            assert client.ask("select count(*) from u") == "0"
+            check_error(client.query("insert into u values (1)").error, "25006", "read-only")
+            assert client.query("rollback").status == "I"
+        assert client.ask(READ) == "0"
+
+
+def test_prepared_read_is_repaired_with_its_name(route):
+    r = route()
+    make_liar(r, "select lies() as c")
+    with r.pooler.client() as client:
+        with r.counted("sent again to the primary", "refused"):
+            client.send(parse("select lies() as c", "s") + bind((), "s") + execute() + sync())
+            result = client.read_result()
+            assert not result.errors, result.errors
+            assert (result.types, result.value) == ("12DCZ", "5")
+        client.send(bind((), "s") + execute() + sync())
+        assert client.read_result().value == "5"
+        client.send(parse("select 1", "s") + sync())
+        check_error(client.read_result().error, "42P05", "already exists")
+
+
+def test_error_of_the_primary_is_the_clients(route):
+    r = route()
+    r.wait_for_judgement("select 1 / a from t where a = 1")
+    with r.pooler.client() as client:
+        with r.counted("sent again to the primary", "other", by=0):
+            check_error(client.query("select 1 / (a - a) from t where a = 1").error, "22012", "zero")
+        assert client.ask(READ) == "0"
+
+
+def test_standby_that_is_lost_before_it_answers_is_replaced_unseen(route):
+    r = route()
+    slow = "select pg_sleep(0.7), b from t where a = 1"
+    r.wait_for_judgement(slow)
+    with r.pooler.client() as client:
+        standby = r.standbys[0]
+        client.send(query(slow))
+        wait_until(
+            lambda: standby.ask(
+                "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
+                " and usename = 'app' and state = 'active'"
+            )
+            == 1,
+            "the standby is at it",
+            seconds(10),
+        )
+        standby.stop("immediate")
+        result = client.read_result(seconds(20))
+        assert not result.errors, result.errors
+        assert result.rows[0][1] == "0"
+        assert client.ask(READ) == "0"
+
+
+# Another primary.
+
+
+class Writers:
+    """Clients that write and read one statement after the other; what was answered is remembered."""
+
+    def __init__(self, pooler, count):
+        self.pooler = pooler
+        self.acknowledged = []
+        self.errors = []
+        self.longest = 0.0
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, number):
+        value = 0
+        client = None
+        while not self.stopping.is_set():
+            value += 1
+            key = 10_000 + number * 100_000 + value
+            begin = time.monotonic()
+            try:
+                if client is None:
+                    client = self.pooler.client(timeout=60)
+                result = client.query(f"insert into t values ({key}, 0)")
+                if result.errors:
+                    self.errors.append(result.errors[0])
+                else:
+                    self.acknowledged.append(key)
+                assert not client.query(READ).errors
+            except Exception as failure:  # the connection is gone
+                self.errors.append(failure)
+                client = None
+            self.longest = max(self.longest, time.monotonic() - begin)
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def wait_for_primary(r, server):
+    wait_until(
+        lambda: any(
+            int(row["port"]) == server.port and row["role"] == "primary" and row["state"] == "serving"
+            for row in r.pooler.show("TOPOLOGY")
+        ),
+        "the new primary serves",
+        seconds(30),
+    )
+
+
+def test_promotion_is_a_pause(route):
+    r = route(default_pool_size=10)
+    idle = r.pooler.client()
+    writers = Writers(r.pooler, 6)
+    time.sleep(0.5)
+    r.primary.stop("fast")
+    with r.pooler.client() as client:
+        assert client.ask(READ) == "0", "reads go on"
+    r.standbys[0].promote()
+    wait_for_primary(r, r.standbys[0])
+    done = len(writers.acknowledged)
+    wait_until(lambda: len(writers.acknowledged) > done + 20, "writes go on", seconds(30))
+    writers.stop()
+    assert len(writers.errors) <= 6, writers.errors
+    kept = {row[0] for row in r.standbys[0].rows("select a from t")}
+    assert set(writers.acknowledged) <= kept, "a clean stop ships everything"
+    assert idle.ask("update t set b = 8 where a = 1 returning b") == "8"
+    idle.close()
+
+
+def test_primary_that_hangs_is_left(route):
+    r = route()
+    r.primary.freeze()
+    r.standbys[0].promote()
+    wait_for_primary(r, r.standbys[0])
+    with r.pooler.client() as client:
+        assert client.query("update t set b = 1 where a = 1").tags == ["UPDATE 1"]
+    assert r.standbys[0].ask(READ) == 1
+
+
+def test_old_primary_that_comes_back_gets_nothing(route):
+    r = route()
+    r.primary.stop("fast")
+    r.standbys[0].promote()
+    wait_for_primary(r, r.standbys[0])
+    r.primary.start()
+    wait_until(
+        lambda: any(
+            int(row["port"]) == r.primary.port and row["state"] in ("fenced", "outdated")
+            for row in r.pooler.show("TOPOLOGY")
+        ),
+        "the old primary is fenced",
+        seconds(30),
+    )
+    with r.pooler.client() as client:
+        for value in range(1, 20):
+            client.query(f"update t set b = {value} where a = 1")
+            assert client.ask(READ) == str(value)
+    assert r.primary.ask(READ) == 0
+
+
+def test_restart_of_the_primary_is_a_pause(route):
+    r = route()
+    with r.pooler.client() as client:
+        client.query("update t set b = 1 where a = 1")
+        r.primary.stop("fast")
+        client.send(query("update t set b = 2 where a = 1"))
+        time.sleep(0.5)
+        r.primary.start()
+        result = client.read_result(seconds(30))
+        assert not result.errors, result.errors
+        assert client.ask(READ) == "2"
+
+
+def test_wait_for_a_primary_ends(route):
+    r = route(failover_wait_timeout=1)
+    with r.pooler.client() as client:
+        r.primary.stop("fast")
+        assert client.ask(READ) == "0"
+        client.send(query("update t set b = 2"))
+        closed_with(client, "57P03", "no primary server", seconds(20))
+
+
+def test_clients_that_wait_for_a_primary_are_limited(route):
+    r = route(failover_wait_clients=1)
+    with r.pooler.client() as first, r.pooler.client() as second:
+        r.primary.stop("fast")
+        wait_until(
+            lambda: not any(
+                row["role"] == "primary" and row["state"] == "serving"
+                for row in r.pooler.show("TOPOLOGY")
+            ),
+            "the loss is known",
+            seconds(10),
+        )
+        first.send(query("update t set b = 2"))
+        wait_until(lambda: r.pooler.pool()["cl_waiting"] == 1, "it waits")
+        second.send(query("update t set b = 3"))
+        closed_with(second, "53300", "failover_wait_clients")
+        r.primary.start()
+        assert not first.read_result(seconds(30)).errors
