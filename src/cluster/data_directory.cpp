@@ -36,6 +36,27 @@ bool works_elsewhere(pid_t process, const fs::path& data) {
     return !error && folder != canonical;
 }
 
+/// A process that has ended and that nobody has waited for: so stays a killed server in a container
+/// whose first process does not reap.
+bool has_ended(pid_t process) {
+    const auto text = read_text(fmt::format("/proc/{}/stat", process));
+    if (!text || !*text) {
+        return false;
+    }
+    // The name in brackets may hold anything; the state stands behind the last one.
+    const auto end = (*text)->rfind(')');
+    return end != std::string::npos && end + 2 < (*text)->size() && (**text)[end + 2] == 'Z';
+}
+
+pid_t process_in(const fs::path& data) {
+    const auto text = read_text(data / "postmaster.pid");
+    pid_t process = 0;
+    if (text && *text) {
+        std::from_chars((*text)->data(), (*text)->data() + (*text)->size(), process);
+    }
+    return process;
+}
+
 bool is_bad(std::string_view line) {
     if (contains(line, "PANIC:  ")) {
         return true;
@@ -66,16 +87,15 @@ bool is_bad(std::string_view line) {
 }  // namespace
 
 bool server_runs(const fs::path& data) {
-    const auto text = read_text(data / "postmaster.pid");
-    if (!text || !*text) {
-        return false;
-    }
-    pid_t process = 0;
-    const std::string& content = **text;
-    std::from_chars(content.data(), content.data() + content.size(), process);
+    const pid_t process = process_in(data);
     // kill() refuses with EPERM when the process is somebody else's: then it lives.
-    return process > 0 && (::kill(process, 0) == 0 || errno == EPERM) &&
+    return process > 0 && (::kill(process, 0) == 0 || errno == EPERM) && !has_ended(process) &&
            !works_elsewhere(process, data);
+}
+
+bool left_behind_by_ended_process(const fs::path& data) {
+    const pid_t process = process_in(data);
+    return process > 0 && has_ended(process);
 }
 
 std::optional<server_socket> socket_of(const fs::path& data) {

@@ -17,6 +17,10 @@ namespace pgweir::cluster {
 /// True if postmaster.pid names a process that lives, and works in this directory.
 bool server_runs(const std::filesystem::path& data);
 
+/// True if postmaster.pid names a process that has ended and is still listed: PostgreSQL would take
+/// it for a running server.
+bool left_behind_by_ended_process(const std::filesystem::path& data);
+
 /// Where a running server's Unix socket is, as its postmaster.pid says.
 struct server_socket {
     std::string folder;

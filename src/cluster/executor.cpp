@@ -143,6 +143,18 @@ result<standby_minimums> executor::ask_minimums() const {
     return minimums;
 }
 
+result<int> executor::ask_primary_major() const {
+    auto primary = connect_for_replication();
+    if (!primary) {
+        return primary.error();
+    }
+    const auto version = primary->value("SHOW server_version");
+    if (!version || !*version) {
+        return failure{version ? "the primary does not tell its version" : version.error().message};
+    }
+    return major_in(**version);
+}
+
 // Programs
 
 result<program_output> executor::run(
@@ -324,6 +336,15 @@ result<note> executor::act_on(const act::init_data& what) {
     return move_in(incoming, data);
 }
 
+// Whether its children still use the data is told by its shared memory, which PostgreSQL checks
+// too.
+void executor::forget_ended_process(const node& server) const {
+    if (left_behind_by_ended_process(server.data)) {
+        std::error_code error;
+        fs::remove(server.data / "postmaster.pid", error);
+    }
+}
+
 // A process alone is not enough: it may have been started a moment ago.
 result<bool> executor::done(const act::start_server& what) const {
     return server_runs(what.server.data) && connect_locally(what.server, "postgres").has_value();
@@ -341,6 +362,7 @@ result<note> executor::act_on(const act::start_server& what) {
             what.server.role == server_role::primary ? "init" : "add-standby " + what.server.name
         )};
     }
+    forget_ended_process(what.server);
     return run_pg_ctl(what.server, {"start", "-l", cluster_.log_of(what.server).string()});
 }
 
