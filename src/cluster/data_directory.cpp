@@ -9,10 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 #include <system_error>
+#include <thread>
 
 namespace pgweir::cluster {
 
@@ -57,6 +59,21 @@ pid_t process_in(const fs::path& data) {
     return process;
 }
 
+/// One that has ended has none.
+bool has_argument(const fs::path& process, const std::string& argument) {
+    const auto line = read_text(process / "cmdline");
+    if (!line || !*line) {
+        return false;
+    }
+    std::istringstream words(**line);
+    for (std::string word; std::getline(words, word, '\0');) {
+        if (word == argument) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool is_bad(std::string_view line) {
     if (contains(line, "PANIC:  ")) {
         return true;
@@ -96,6 +113,27 @@ bool server_runs(const fs::path& data) {
 bool left_behind_by_ended_process(const fs::path& data) {
     const pid_t process = process_in(data);
     return process > 0 && has_ended(process);
+}
+
+void end_programs_with_argument(const std::string& argument) {
+    for (int tries = 0; tries < 50; ++tries) {
+        bool found = false;
+        std::error_code error;
+        for (const auto& entry : fs::directory_iterator("/proc", error)) {
+            const std::string name = entry.path().filename().string();
+            if (name.find_first_not_of("0123456789") != std::string::npos ||
+                !has_argument(entry.path(), argument)) {
+                continue;
+            }
+            pid_t process = 0;
+            std::from_chars(name.data(), name.data() + name.size(), process);
+            found = (process > 0 && ::kill(process, SIGKILL) == 0) || found;
+        }
+        if (!found) {
+            return;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
 }
 
 std::optional<server_socket> socket_of(const fs::path& data) {

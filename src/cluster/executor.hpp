@@ -130,6 +130,8 @@ private:
         const std::vector<std::string>& arguments,
         program_progress progress = program_progress::quiet
     ) const;
+    result<program_output> copy_primary(const node& standby, const std::filesystem::path& target)
+        const;
     result<note> run_pg_ctl(const node& server, const std::vector<std::string>& arguments);
     void forget_ended_process(const node& server) const;
     result<note> wait_until_it_answers(const node& server) const;

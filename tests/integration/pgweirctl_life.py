@@ -117,6 +117,7 @@ def test_replication_is_refused_without_tls_when_certificates_are_given(new):
     managed = new()
     authority = Authority(own_folder(f"{managed.folder}/tls"))
     certificate, key = authority.server()
+    authority.hand_over(key)
     managed.settings["cluster"].update(tls_cert_file=certificate, tls_key_file=key, tls_ca_file=authority.certificate)
     managed.write()
     managed.make()
@@ -227,6 +228,22 @@ def test_a_disk_that_fills_up(new):
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1 and "pg_basebackup failed" in done.stderr, done.stdout + done.stderr
     assert not os.path.exists(f"{managed.root}/standby1")
+    managed.do("add-standby")
+
+
+def test_a_disk_that_is_too_small(new):
+    managed = new()
+    managed.do("init")
+    small = f"{managed.folder}/small"
+    os.mkdir(small)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=777", "tmpfs", small]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no right to mount a small file system")
+    try:
+        said = managed.refused("--set", f"standby1.data_dir={small}/data", "add-standby")
+    finally:
+        subprocess.run(["umount", small], check=True)
+    assert "0.0 GB free, and 0.5 GB are needed" in said
     managed.do("add-standby")
 
 
