@@ -1,6 +1,6 @@
 // What the router costs a worker: nanoseconds for each text that is looked at.
 
-#include "router/classifier.hpp"
+#include "router/analysis.hpp"
 #include "router/first_word.hpp"
 #include "router/shape.hpp"
 #include "router/shape_cache.hpp"
@@ -53,6 +53,16 @@ void RouterFirstWord(benchmark::State& state) {
 }
 
 BENCHMARK(RouterFirstWord)->Arg(0)->Arg(1);
+
+/// What the thread of the grammar does once for each shape.
+void RouterAnalysis(benchmark::State& state) {
+    const std::string_view text = state.range(0) == 0 ? short_select : long_select;
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(analyse(text, sql::backslash::plain));
+    }
+}
+
+BENCHMARK(RouterAnalysis)->Arg(0)->Arg(1);
 
 }  // namespace
 }  // namespace pgweir::router

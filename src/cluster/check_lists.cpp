@@ -172,7 +172,7 @@ std::vector<check> replication_checks(
 
 std::vector<check> pooler_checks(const cluster_settings& cluster) {
     const char* config = "see [databases] of pgweir.ini and the user list";
-    return {
+    std::vector<check> checks{
         {fmt::format("pooler: listens on {}", cluster.pooler.port),
          "is pgweir running? [pooler] in cluster.ini says where it is looked for",
          {look::pooler_listens{}}},
@@ -203,6 +203,10 @@ std::vector<check> pooler_checks(const cluster_settings& cluster) {
          fmt::format("{} must be one of admin_users of pgweir.ini", cluster.console.name),
          {look::console_answers{}}},
     };
+    for (check& each : checks) {
+        each.applies = cluster.pooler.exists();
+    }
+    return checks;
 }
 
 std::vector<check> monitoring_checks() {

@@ -114,6 +114,7 @@ struct check {
     std::vector<sight> what;  ///< All of them must hold.
     seconds patience{0};      ///< How long it may take to come true.
     check_effort effort = check_effort::look;
+    bool applies = true;  ///< Those of the pooler do not where there is none.
 };
 
 std::vector<check> primary_checks(const cluster_settings& cluster);

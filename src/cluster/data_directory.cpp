@@ -9,10 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 #include <system_error>
+#include <thread>
 
 namespace pgweir::cluster {
 
@@ -34,6 +36,42 @@ bool works_elsewhere(pid_t process, const fs::path& data) {
     }
     const auto canonical = fs::canonical(data, error);
     return !error && folder != canonical;
+}
+
+/// A process that has ended and that nobody has waited for: so stays a killed server in a container
+/// whose first process does not reap.
+bool has_ended(pid_t process) {
+    const auto text = read_text(fmt::format("/proc/{}/stat", process));
+    if (!text || !*text) {
+        return false;
+    }
+    // The name in brackets may hold anything; the state stands behind the last one.
+    const auto end = (*text)->rfind(')');
+    return end != std::string::npos && end + 2 < (*text)->size() && (**text)[end + 2] == 'Z';
+}
+
+pid_t process_in(const fs::path& data) {
+    const auto text = read_text(data / "postmaster.pid");
+    pid_t process = 0;
+    if (text && *text) {
+        std::from_chars((*text)->data(), (*text)->data() + (*text)->size(), process);
+    }
+    return process;
+}
+
+/// One that has ended has none.
+bool has_argument(const fs::path& process, const std::string& argument) {
+    const auto line = read_text(process / "cmdline");
+    if (!line || !*line) {
+        return false;
+    }
+    std::istringstream words(**line);
+    for (std::string word; std::getline(words, word, '\0');) {
+        if (word == argument) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool is_bad(std::string_view line) {
@@ -66,16 +104,36 @@ bool is_bad(std::string_view line) {
 }  // namespace
 
 bool server_runs(const fs::path& data) {
-    const auto text = read_text(data / "postmaster.pid");
-    if (!text || !*text) {
-        return false;
-    }
-    pid_t process = 0;
-    const std::string& content = **text;
-    std::from_chars(content.data(), content.data() + content.size(), process);
+    const pid_t process = process_in(data);
     // kill() refuses with EPERM when the process is somebody else's: then it lives.
-    return process > 0 && (::kill(process, 0) == 0 || errno == EPERM) &&
+    return process > 0 && (::kill(process, 0) == 0 || errno == EPERM) && !has_ended(process) &&
            !works_elsewhere(process, data);
+}
+
+bool left_behind_by_ended_process(const fs::path& data) {
+    const pid_t process = process_in(data);
+    return process > 0 && has_ended(process);
+}
+
+void end_programs_with_argument(const std::string& argument) {
+    for (int tries = 0; tries < 50; ++tries) {
+        bool found = false;
+        std::error_code error;
+        for (const auto& entry : fs::directory_iterator("/proc", error)) {
+            const std::string name = entry.path().filename().string();
+            if (name.find_first_not_of("0123456789") != std::string::npos ||
+                !has_argument(entry.path(), argument)) {
+                continue;
+            }
+            pid_t process = 0;
+            std::from_chars(name.data(), name.data() + name.size(), process);
+            found = (process > 0 && ::kill(process, SIGKILL) == 0) || found;
+        }
+        if (!found) {
+            return;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
 }
 
 std::optional<server_socket> socket_of(const fs::path& data) {

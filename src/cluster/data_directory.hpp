@@ -17,6 +17,14 @@ namespace pgweir::cluster {
 /// True if postmaster.pid names a process that lives, and works in this directory.
 bool server_runs(const std::filesystem::path& data);
 
+/// True if postmaster.pid names a process that has ended and is still listed: PostgreSQL would take
+/// it for a running server.
+bool left_behind_by_ended_process(const std::filesystem::path& data);
+
+/// Kills programs of this user that have the argument: what an interrupted copy has left running.
+/// Waits until they are gone, for a few seconds at most.
+void end_programs_with_argument(const std::string& argument);
+
 /// Where a running server's Unix socket is, as its postmaster.pid says.
 struct server_socket {
     std::string folder;

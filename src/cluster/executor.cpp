@@ -51,6 +51,11 @@ fs::path incoming_path(const node& server) {
     return server.data.string() + ".incoming";
 }
 
+/// PostgreSQL's words for a slot that somebody else uses.
+bool is_in_use(const failure& why) {
+    return why.message.find("is active for PID") != std::string::npos;
+}
+
 /// What has been made under another name takes its place, whole.
 result<note> move_in(const fs::path& incoming, const fs::path& data) {
     std::error_code error;
@@ -141,6 +146,18 @@ result<standby_minimums> executor::ask_minimums() const {
         *target = static_cast<std::uint32_t>(std::stoul(**value));
     }
     return minimums;
+}
+
+result<int> executor::ask_primary_major() const {
+    auto primary = connect_for_replication();
+    if (!primary) {
+        return primary.error();
+    }
+    const auto version = primary->value("SHOW server_version");
+    if (!version || !*version) {
+        return failure{version ? "the primary does not tell its version" : version.error().message};
+    }
+    return major_in(**version);
 }
 
 // Programs
@@ -324,6 +341,16 @@ result<note> executor::act_on(const act::init_data& what) {
     return move_in(incoming, data);
 }
 
+// Whether its children still use the data is told by its shared memory, which PostgreSQL checks
+// too.
+void executor::forget_ended_process(const node& server) const {
+    if (left_behind_by_ended_process(server.data)) {
+        std::error_code error;
+        fs::remove(server.data / "postmaster.pid", error);
+        fs::remove(cluster_.run_dir() / fmt::format(".s.PGSQL.{}.lock", server.port), error);
+    }
+}
+
 // A process alone is not enough: it may have been started a moment ago.
 result<bool> executor::done(const act::start_server& what) const {
     return server_runs(what.server.data) && connect_locally(what.server, "postgres").has_value();
@@ -341,6 +368,7 @@ result<note> executor::act_on(const act::start_server& what) {
             what.server.role == server_role::primary ? "init" : "add-standby " + what.server.name
         )};
     }
+    forget_ended_process(what.server);
     return run_pg_ctl(what.server, {"start", "-l", cluster_.log_of(what.server).string()});
 }
 
@@ -616,16 +644,28 @@ result<bool> executor::done(const act::base_backup& what) const {
     return is_copy_of_primary(what.server);
 }
 
+result<program_output> executor::copy_primary(const node& standby, const fs::path& target) const {
+    return run(
+        "pg_basebackup", base_backup_arguments(cluster_, standby, target), program_progress::shown
+    );
+}
+
 // The copy is made under another name, so that a data directory is complete or not there.
 result<note> executor::act_on(const act::base_backup& what) {
     const auto incoming = incoming_path(what.server);
     std::error_code error;
+    end_programs_with_argument(incoming.string());
     fs::remove_all(incoming, error);
-    const auto output =
-        run("pg_basebackup",
-            base_backup_arguments(cluster_, what.server, incoming),
-            program_progress::shown);
+    // The slot is free only when the primary has noticed that an earlier copy ended.
+    auto output = copy_primary(what.server, incoming);
+    for (int tries = 0; !output && is_in_use(output.error()) && tries < 20; ++tries) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(250));
+        fs::remove_all(incoming, error);
+        output = copy_primary(what.server, incoming);
+    }
     if (!output) {
+        // pg_basebackup has a process that receives WAL, which may outlive it.
+        end_programs_with_argument(incoming.string());
         return output.error();
     }
     const auto marked = write_text(made_mark(what.server), what.server.name + "\n", 0600);

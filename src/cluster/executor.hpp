@@ -53,6 +53,9 @@ public:
     /// What the primary has of that a standby may not have less, over a replication connection.
     result<standby_minimums> ask_minimums() const;
 
+    /// The primary's major version, over a replication connection.
+    result<int> ask_primary_major() const;
+
 private:
     result<bool> done(const act::make_directory& what) const;
     result<bool> done(const act::write_file& what) const;
@@ -127,7 +130,10 @@ private:
         const std::vector<std::string>& arguments,
         program_progress progress = program_progress::quiet
     ) const;
+    result<program_output> copy_primary(const node& standby, const std::filesystem::path& target)
+        const;
     result<note> run_pg_ctl(const node& server, const std::vector<std::string>& arguments);
+    void forget_ended_process(const node& server) const;
     result<note> wait_until_it_answers(const node& server) const;
     result<connection> connect_as(const act::ensure_login& what) const;
     result<connection> connect_for_replication() const;

@@ -305,6 +305,7 @@ result<note> executor::rewind(const node& server) {
     if (const auto marked = write_text(rewinding_mark(server), "", 0600); !marked) {
         return marked.error();
     }
+    forget_ended_process(server);
     const std::string source = fmt::format("{} dbname=postgres", conninfo_to_primary(server));
     const auto output =
         run("pg_rewind",

@@ -348,7 +348,7 @@ plan primary_plan(const plan_inputs& in) {
     add_folders(steps, in);
     add(steps,
         "space on the disk",
-        act::require_disk{cluster.root, needed_disk_bytes(), primary.data / "PG_VERSION"});
+        act::require_disk{primary.data, needed_disk_bytes(), primary.data / "PG_VERSION"});
     add(steps,
         fmt::format("{}: port {} can be used", primary.name, primary.port),
         act::require_port{primary});
@@ -401,7 +401,7 @@ plan standby_copy_plan(const plan_inputs& in, const node& standby) {
     plan steps;
     add(steps,
         "space on the disk",
-        act::require_disk{in.cluster.root, needed_disk_bytes(), standby.data / "standby.signal"});
+        act::require_disk{standby.data, needed_disk_bytes(), standby.data / "standby.signal"});
     add(steps,
         fmt::format("{}: port {} can be used", standby.name, standby.port),
         act::require_port{standby});

@@ -95,7 +95,7 @@ int add_standby(const common_options& options, const std::string& name) {
             "the standby is not complete; mend the cause and run add-standby again"
         );
     }
-    const auto minimums = in.machine->ask_minimums();
+    const auto minimums = ask_primary(in);
     if (minimums) {
         inputs.minimums = *minimums;
     } else if (in.mode == run_mode::real) {

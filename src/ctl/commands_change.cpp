@@ -161,7 +161,7 @@ int rejoin_server(context& in, const std::string& name, then_check checks) {
         );
     }
     auto inputs = inputs_of(in);
-    const auto minimums = in.machine->ask_minimums();
+    const auto minimums = ask_primary(in);
     if (minimums) {
         inputs.minimums = *minimums;
     } else if (in.mode == run_mode::real) {

@@ -13,15 +13,16 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <iterator>
 #include <string_view>
 #include <system_error>
 
@@ -86,6 +87,26 @@ bp::child start(
     );
 }
 
+/// The end of the program is the end of its output: what it has left running may hold the pipe
+/// open.
+std::string read_while_running(bp::child& child, int source) {
+    std::string text;
+    std::array<char, 4096> part{};
+    for (;;) {
+        pollfd readable{source, POLLIN, 0};
+        const int ready = ::poll(&readable, 1, 20);
+        if (ready > 0) {
+            const auto size = ::read(source, part.data(), part.size());
+            if (size == 0) {
+                return text;
+            }
+            text.append(part.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+        } else if (std::error_code error; !child.running(error)) {
+            return text;
+        }
+    }
+}
+
 }  // namespace
 
 result<cluster::program_output> process_runner::run(
@@ -101,7 +122,7 @@ result<cluster::program_output> process_runner::run(
         return failure{fmt::format("cannot start {}: {}", program.string(), error.message())};
     }
     cluster::program_output output;
-    output.text.assign(std::istreambuf_iterator<char>(stream), {});
+    output.text = read_while_running(child, stream.pipe().native_source());
     child.wait(error);
     if (error) {
         return failure{fmt::format("cannot wait for {}: {}", program.string(), error.message())};

@@ -81,6 +81,24 @@ result<std::vector<const node*>> choose_nodes(
     return chosen;
 }
 
+result<cluster::standby_minimums> ask_primary(const context& in) {
+    const auto major = in.machine->ask_primary_major();
+    if (!major) {
+        return major.error();
+    }
+    if (*major != in.programs.major) {
+        return failure{fmt::format(
+            "the primary is PostgreSQL {}, and the programs in {} are PostgreSQL {}: install {} "
+            "here, or name its folder with bin_dir",
+            *major,
+            in.programs.folder.string(),
+            in.programs.major,
+            *major
+        )};
+    }
+    return in.machine->ask_minimums();
+}
+
 std::vector<std::string> streaming_standbys(const context& in) {
     std::vector<std::string> names;
     if (!in.settings.synchronous) {

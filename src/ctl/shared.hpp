@@ -29,6 +29,10 @@ result<std::vector<const cluster::node*>> choose_nodes(
     const cluster::cluster_settings& settings, const std::vector<std::string>& names
 );
 
+/// What a standby needs to know of the primary. A failure also when its version is not ours: a copy
+/// of it could not be started.
+result<cluster::standby_minimums> ask_primary(const context& in);
+
 /// With sync = on: the standbys that stream now, for whom a commit can wait. Else none.
 std::vector<std::string> streaming_standbys(const context& in);
 

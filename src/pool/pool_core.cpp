@@ -673,8 +673,11 @@ void pool_core::primary_changed(database_entry& db, bool known, steady_time now,
             p->failure.clear();
             for (server_entry& server : p->servers) {
                 server.close_needed = true;
-                out.push_back({action::kind::close, server.worker, p.get(), server.id});
+                if (server.where != server_entry::state::idle) {
+                    out.push_back({action::kind::close, server.worker, p.get(), server.id});
+                }
             }
+            close_idle(*p, out);
         }
     }
     evaluate_hungry(now, out);

@@ -382,6 +382,12 @@ bool server_connection::nobodys_now() const noexcept {
     return holder_ == nullptr && requests_.settled();
 }
 
+/// What a standby reports of itself is not what the client was told of the primary.
+bool server_connection::is_the_hosts(std::string_view parameter_status) const noexcept {
+    constexpr std::string_view in_hot_standby{"in_hot_standby", sizeof "in_hot_standby"};
+    return !owner->host.empty() && parameter_status.starts_with(in_hot_standby);
+}
+
 /// One message: to the client, or swallowed. False if the server makes no sense.
 bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
     const char type = scanner_.type();
@@ -421,7 +427,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
         verdict = requests_.reply(type);
         if (type == 'S') {
             on_parameter(scanner_.body());
-            verdict = own ? pipeline::verdict::own : verdict;
+            verdict = own || is_the_hosts(scanner_.body()) ? pipeline::verdict::own : verdict;
         } else if (type == 'E') {
             if (own) {
                 on_task_error(scanner_.body());
@@ -772,6 +778,10 @@ void server_connection::drain() {
 /// Nothing is owed: does what is needed before another client may have the server, one thing at a
 /// time.
 void server_connection::clean_up() {
+    if (owner->host.empty()) {
+        // What its client did not stay for may have been committed just now.
+        owner->database.written_at.store(net::loop::now(), std::memory_order_relaxed);
+    }
     if (!cancels_.empty()) {
         phase_ = phase::holding;
         host_->loop().set(*this, net::loop::now() + patience);

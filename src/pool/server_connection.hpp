@@ -249,6 +249,7 @@ private:
 
     void relay(std::string_view bytes, std::size_t run);
     bool on_reply(std::string_view bytes, std::size_t& run);
+    bool is_the_hosts(std::string_view parameter_status) const noexcept;
     void on_tag(std::string_view body);
     void on_parameter(std::string_view body);
     void look_at_statements(char type);

@@ -123,7 +123,7 @@ private:
     /// What is behind the bytes may be written over, up to seven bytes of it.
     void append(std::string_view bytes, spelling how, std::size_t at) noexcept {
         char* out = buffer_.data() + at;
-        std::memcpy(out, bytes.data(), bytes.size());
+        bytes.copy(out, bytes.size());
         if (how == spelling::lower) {
             for (std::size_t i = 0; i < bytes.size(); i += 8) {
                 std::uint64_t word = 0;

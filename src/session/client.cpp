@@ -482,7 +482,7 @@ void client::relay_requests(std::string_view bytes) {
         return;
     }
     forward(bytes.substr(run, scanner_.position() - run));
-    if (guard_wanted_ || (statements_ && guard_from_ != nowhere)) {
+    if (guard_from_ != nowhere) {
         guard_chunk(bytes.substr(0, scanner_.position()));
     }
     if (server_->requests().releasable() && is_done(transaction_status::idle)) {
@@ -855,7 +855,7 @@ void client::guard_chunk(std::string_view bytes) {
         return;
     }
     const bool begun = guard_ != nullptr && guard_->watching();
-    const bool unfinished = server_->requests().needs_sync();
+    const bool unfinished = statements_ && server_->requests().needs_sync();
     if (!begun && !guard_wanted_ && !unfinished) {
         return;
     }

@@ -333,7 +333,8 @@ void extended_query::uses(const found& known, server& to) {
     }
     if (to.unnamed || *since < known.turn) {
         to.at_risk = true;
-        at_risk_ = known.statement->number();
+        const std::uint64_t number = known.statement->number();
+        at_risk_ = at_risk_ == 0 || at_risk_ == number ? number : several;
     } else {
         repairable_ = false;
     }

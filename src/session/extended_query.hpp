@@ -230,13 +230,15 @@ private:
     ) const;
     static void ask_for_rows(const pool::statement_ptr& s, const server& to, std::string& out);
 
+    static constexpr std::uint64_t several = ~std::uint64_t{0};  // of which none can be confirmed
+
     name_map names_;
     named unnamed_;                  // no statement: the client has none, or the server's own
     bool unnamed_at_stake_ = false;  // it is one of ours, or may be when replies have come
     bool pinned_ = false;            // the server has names of its own for this client
     std::optional<std::uint32_t> used_in_;  // the last segment that used what is shared
     bool repairable_ = true;                // what it used was prepared anew by the client
-    std::uint64_t at_risk_ = 0;             // the number of one of these; 0: of none
+    std::uint64_t at_risk_ = 0;             // the number of the one that it was; 0: of none
     std::uint32_t losses_ = 0;              // of the server, when it began
     bool undoing_ = false;                  // changes are noted
     std::vector<change> changes_;           // oldest first

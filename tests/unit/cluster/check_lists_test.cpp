@@ -62,6 +62,16 @@ TEST(CheckListsTest, WhateverWritesOrFillsThePoolIsAnExercise) {
     }
 }
 
+TEST(CheckListsTest, WithoutAPoolerItsChecksDoNotApply) {
+    auto cluster = with_standbys(1);
+    for (const bool exists : {true, false}) {
+        cluster.pooler.host = exists ? "127.0.0.1" : "";
+        for (const check& each : all_checks(cluster)) {
+            EXPECT_EQ(each.applies, exists || each.name.rfind("pooler: ", 0) != 0) << each.name;
+        }
+    }
+}
+
 TEST(CheckListsTest, ANewStandbyIsLookedAtAlone) {
     const auto cluster = with_standbys(2);
     const auto checks = checks_of_new_standby(cluster, cluster.standbys[1]);

@@ -1,0 +1,223 @@
+"""Changes of primary by pgweirctl, under load and with pgweirctl killed in the middle."""
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from managed import Ledger, Managed
+from pooler import seconds
+
+
+@pytest.fixture
+def make():
+    """make(standbys=…, settings=…, pooler=True): a cluster that runs, gone after the test."""
+    made = []
+
+    def one(standbys=1, settings=None, pooler=True):
+        managed = Managed(standbys, settings)
+        made.append(managed)
+        managed.make()
+        return managed.start_pooler() if pooler else managed
+
+    yield one
+    for managed in made:
+        managed.remove()
+
+
+def test_switchover_there_and_back_three_times_fails_no_transaction(make):
+    managed = make(standbys=2)
+    assert managed.bench("-i", "-q", "-s", "5").wait() == 0
+    load = managed.bench("-c", "50", "-j", "2", "-T", "30", "--max-tries", "1")
+    pauses = []
+    for target in ["standby1", "primary"] * 3:
+        said = managed.do("switchover", "--to", target)
+        pauses.append(float(re.search(r"Work was held for ([0-9.]+) s", said)[1]))
+    output, _ = load.communicate(timeout=seconds(90))
+    assert load.returncode == 0, output
+    assert re.search(r"number of failed transactions: 0 ", output), output
+    processed = int(re.search(r"transactions actually processed: (\d+)", output)[1])
+    assert managed.ask("primary", "select count(*) from pgbench_history") == processed
+    sums = "select (select sum(delta) from pgbench_history) = (select sum(abalance) from pgbench_accounts)"
+    assert managed.ask("primary", sums)
+    print(f"\nheld for at most {max(pauses):.2f} s of {pauses}; {processed} transactions")
+    assert max(pauses) < seconds(5)
+
+
+@pytest.mark.parametrize("sync", ["off", "on"])
+def test_a_lost_primary(make, sync):
+    managed = make(settings={"sync": sync})
+    ledger = Ledger(managed)
+    try:
+        ledger.wait_for_another(20)
+        managed.kill_server("primary")
+        time.sleep(0.2)
+        begin = time.monotonic()
+        said = managed.do("promote")
+        ledger.wait_for_another(30)
+        took = time.monotonic() - begin
+    finally:
+        ledger.stop()
+    assert took < seconds(5), said
+    lost = ledger.lost("standby1")
+    print(f"\nsync = {sync}: writes after {took:.2f} s, {len(lost)} of {len(ledger.confirmed)} confirmed rows lost")
+    if sync == "on":
+        assert not lost
+    managed.do("rejoin", "primary")
+    managed.do("check")
+    assert managed.primary_now() == "standby1"
+    assert managed.ask("primary", "select pg_is_in_recovery()")
+    expected = "ANY 1 (primary)" if sync == "on" else ""
+    assert managed.superuser("standby1", "show synchronous_standby_names") == expected
+    assert managed.superuser("primary", "show synchronous_standby_names") == ""
+
+
+def test_an_old_primary_that_went_on_is_rewound(make):
+    managed = make(pooler=False)
+    managed.superuser("primary", "create table t as select 1 as x")
+    managed.superuser("standby1", "select pg_wal_replay_pause()")
+    managed.do("stop", "standby1")
+    managed.superuser("primary", "create table lost as select 2 as x")
+    managed.do("stop", "primary")
+    managed.do("start", "standby1")
+    managed.do("promote", "standby1")
+    managed.superuser("standby1", "create table kept as select 3 as x")
+    assert "(rewound)" in managed.do("rejoin", "primary")
+    assert managed.superuser("primary", "select to_regclass('lost') is null") == "t"
+    deadline = time.monotonic() + seconds(10)
+    while managed.superuser("primary", "select to_regclass('kept') is not null") != "t":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    said = managed.json("status")["servers"]
+    assert {s["name"] for s in said if s["healthy"]} == {"primary", "standby1"}
+
+
+def test_what_cannot_be_rewound_is_copied_again_and_kept(make):
+    managed = make(pooler=False)
+    managed.kill_server("primary")
+    managed.do("promote", "standby1")
+    # A killed pg_rewind leaves its mark, and data of no use.
+    with open(f"{managed.root}/primary.rewinding", "w", encoding="utf-8"):
+        pass
+    said = managed.do("rejoin", "primary")
+    assert "copied again" in said
+    subprocess.run(["test", "-e", f"{managed.root}/primary.backup/PG_VERSION"], check=True)
+    assert managed.ask("primary", "select pg_is_in_recovery()")
+
+
+def test_the_other_standby_follows_the_new_primary(make):
+    managed = make(standbys=2, pooler=False)
+    managed.kill_server("primary")
+    managed.do("promote", "standby2")
+    managed.superuser("standby2", "create table t as select 42 as x")
+    deadline = time.monotonic() + seconds(10)
+    while managed.superuser("standby1", "select to_regclass('t') is not null") != "t":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    managed.do("rejoin", "primary")
+    slots = "select string_agg(slot_name, ' ' order by slot_name) from pg_replication_slots where active"
+    assert managed.superuser("standby2", slots) == "primary_slot standby1_slot"
+    assert managed.superuser("primary", "select count(*) from pg_replication_slots") == "0"
+    assert managed.superuser("standby1", "select count(*) from pg_replication_slots") == "0"
+
+
+def test_a_primary_that_answers_is_not_pushed_aside(make):
+    managed = make(pooler=False)
+    assert "two primaries" in managed.refused("promote", "standby1")
+    assert managed.primary_now() == "primary"
+
+
+def test_a_long_transaction_stops_the_switchover_and_everything_goes_on(make):
+    managed = make()
+    with managed.through() as connection:
+        connection.execute("create table t (x int)")
+        connection.execute("begin")
+        connection.execute("insert into t values (1)")
+        said = managed.refused("switchover", "--wait", "1")
+        assert "no switchover: primary is the primary as before" in said
+        assert "SHOW CLIENTS" in said
+        connection.execute("commit")
+        assert connection.execute("select count(*) from t").fetchone() == (1,)
+    assert managed.primary_now() == "primary"
+    assert "has begun" not in managed.do("status")
+    assert managed.superuser("standby1", "select count(*) from pg_replication_slots") == "0"
+    managed.do("switchover")
+    assert managed.primary_now() == "standby1"
+
+
+def test_a_standby_that_does_not_follow_is_no_target(make):
+    managed = make()
+    managed.superuser("standby1", "alter system set primary_conninfo = ''")
+    managed.superuser("standby1", "select pg_reload_conf()")
+    deadline = time.monotonic() + seconds(10)
+    while managed.superuser("primary", "select count(*) from pg_stat_replication") != "0":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    said = managed.refused("switchover", "--to", "standby1")
+    assert "pgweirctl rejoin standby1" in said
+    managed.do("rejoin", "standby1")
+    managed.do("switchover", "--to", "standby1")
+
+
+def test_a_standby_that_cannot_replay_leads_back(make):
+    managed = make()
+    managed.superuser("standby1", "select pg_wal_replay_pause()")
+    managed.superuser("primary", "create table t as select 1 as x")
+    said = managed.refused("switchover", "--to", "standby1")
+    assert "standby1 has not replayed all" in said
+    assert "primary is the primary as before" in said
+    with managed.through() as connection:
+        assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
+
+
+def test_without_its_console_nothing_is_stopped(make):
+    managed = make(pooler=False)
+    said = managed.refused("switchover")
+    assert "console does not answer" in said and "[pooler]" in said
+    assert managed.primary_now() == "primary"
+    managed.do("--set", "pooler.host=", "switchover")
+    assert managed.primary_now() == "standby1"
+
+
+def test_a_dry_run_changes_nothing(make):
+    managed = make(pooler=False)
+    for arguments in [("switchover",), ("rejoin", "standby1"), ("backup",), ("remove-standby",), ("destroy",)]:
+        said = managed.do("--dry-run", *arguments)
+        assert "  done " not in said
+    assert managed.primary_now() == "primary"
+    assert managed.json("status")["ok"]
+
+
+def test_a_switchover_killed_anywhere_is_finished_by_the_next(make):
+    managed = make()
+    ledger = Ledger(managed)
+    try:
+        ledger.wait_for_another(20)
+        here, there = "primary", "standby1"
+        kills = 0
+        for step in range(1, 30):
+            killed = managed.kill_after(step, "switchover", "--to", there)
+            kills += killed
+            managed.do("switchover", "--to", there)
+            assert managed.primary_now() == there, f"killed at step {step}"
+            ledger.wait_for_another(20)
+            here, there = there, here
+            if not killed:
+                break
+        assert kills >= 8
+        assert "has begun" not in managed.do("status")
+    finally:
+        ledger.stop()
+    assert ledger.errors == 0
+    assert not ledger.lost(here)
+    managed.do("check")
+
+
+def test_a_rejoin_killed_anywhere_is_finished_by_the_next(make):
+    managed = make(pooler=False)
+    managed.kill_server("primary")
+    managed.do("promote", "standby1")
+    assert managed.finish_with_kills("rejoin", "primary") >= 3
+    assert managed.ask("primary", "select pg_is_in_recovery()")
+    managed.do("rejoin", "primary")

@@ -1,0 +1,313 @@
+"""Clusters from an empty folder, or around a server that is there, to nothing; what can go wrong on the way."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from certificates import Authority
+from managed import Managed
+from pooler import seconds
+from postgres import own_folder, program, unprivileged
+
+
+@pytest.fixture
+def new():
+    """new(standbys=…, settings=…): a cluster's file, and what comes of it gone after the test."""
+    made = []
+
+    def one(standbys=1, settings=None):
+        managed = Managed(standbys, settings)
+        made.append(managed)
+        return managed
+
+    yield one
+    for managed in made:
+        managed.remove()
+
+
+def files_below(folder):
+    return sorted(os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names)
+
+
+def test_destroy_leaves_nothing_and_asks_first(new):
+    managed = new(standbys=2).make()
+    said = managed.refused("destroy")
+    assert "--yes" in said and os.path.exists(f"{managed.root}/primary/PG_VERSION")
+    processes = [managed.postmaster(name) for name in managed.names]
+    managed.do("destroy", "--yes")
+    assert files_below(managed.root) == [] and os.listdir(managed.folder) == ["cluster.ini"]
+    for process in processes:
+        try:
+            with open(f"/proc/{process}/stat", encoding="utf-8") as file:
+                assert file.read().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            pass
+    managed.do("destroy", "--yes")
+
+
+def test_everything_killed_anywhere_is_finished_by_the_next(new):
+    managed = new()
+    assert managed.finish_with_kills("init") >= 5
+    managed.do("init")
+    assert managed.finish_with_kills("add-standby") >= 2
+    managed.do("add-standby")
+    managed.do("--set", "pooler.host=", "check", "--exercise")
+    assert [name for name in os.listdir(managed.root) if "incoming" in name] == []
+
+
+def test_a_removed_standby_leaves_no_slot(new):
+    managed = new(standbys=2, settings={"sync": "on"}).make()
+    assert managed.superuser("primary", "show synchronous_standby_names") == "ANY 1 (standby1, standby2)"
+    managed.do("remove-standby", "standby1")
+    assert not os.path.exists(f"{managed.root}/standby1")
+    assert managed.superuser("primary", "select string_agg(slot_name, '') from pg_replication_slots") == "standby2_slot"
+    assert managed.superuser("primary", "show synchronous_standby_names") == "ANY 1 (standby2)"
+    managed.do("remove-standby", "standby1")
+    managed.do("remove-standby", "standby2", "--keep-data")
+    assert os.path.exists(f"{managed.root}/standby2/PG_VERSION")
+    managed.ask("primary", "select 1")
+    with managed.connect("primary") as connection:
+        connection.execute("create table t (x int)")  # nobody is waited for
+
+
+def test_restart(new):
+    managed = new().make()
+    before = {name: managed.postmaster(name) for name in managed.names}
+    managed.do("restart", "standby1")
+    assert managed.postmaster("primary") == before["primary"]
+    assert managed.postmaster("standby1") != before["standby1"]
+    managed.do("restart")
+    assert managed.postmaster("primary") != before["primary"]
+    managed.do("--set", "pooler.host=", "check")
+
+
+def test_backups_are_verified_and_old_ones_go_with_their_archive(new):
+    managed = new(standbys=0)
+    managed.settings["cluster"].update(archive_dir=f"{managed.root}/archive", backups_kept=2)
+    managed.write()
+    managed.make()
+    taken = []
+    for _ in range(3):
+        managed.superuser("primary", "create table if not exists t (x int); insert into t values (1)")
+        managed.do("backup")
+        newest = sorted(os.listdir(f"{managed.root}/backups"))[-1]
+        assert newest not in taken
+        taken.append(newest)
+        managed.superuser("primary", "select pg_switch_wal()")
+        time.sleep(1.1)  # backups are named by the second
+    assert sorted(os.listdir(f"{managed.root}/backups")) == taken[1:]
+    with open(f"{managed.root}/backups/{taken[1]}/backup_label", encoding="utf-8") as file:
+        first = file.readline().split("(file ")[1][:24]
+    archived = [name for name in os.listdir(f"{managed.root}/archive") if len(name) == 24]
+    assert archived and min(archived) >= first
+    # What was kept can be started.
+    copy = f"{managed.folder}/restored"
+    shutil.copytree(f"{managed.root}/backups/{taken[-1]}", copy)
+    os.chmod(copy, 0o700)
+    subprocess.run(["chown", "-R", "postgres", copy], check=False)
+    check = [program("pg_verifybackup"), "-q", copy]
+    assert subprocess.run(check, check=False, **unprivileged()).returncode == 0
+
+
+def test_replication_is_refused_without_tls_when_certificates_are_given(new):
+    managed = new()
+    authority = Authority(own_folder(f"{managed.folder}/tls"))
+    certificate, key = authority.server()
+    authority.hand_over(key)
+    managed.settings["cluster"].update(tls_cert_file=certificate, tls_key_file=key, tls_ca_file=authority.certificate)
+    managed.write()
+    managed.make()
+    encrypted = "select string_agg(ssl::text, ' ') from pg_stat_ssl join pg_stat_replication using (pid)"
+    assert managed.superuser("primary", encrypted) == "true"
+    with open(f"{managed.root}/primary/pg_hba.conf", encoding="utf-8") as file:
+        rules = [line.split() for line in file if "replicator" in line and not line.startswith("#")]
+    assert rules and all(rule[0] == "hostssl" for rule in rules)
+
+
+class Existing:
+    """A server as Debian's packages make it: configuration, data and socket each in a place of its own."""
+
+    def __init__(self, folder, port):
+        self.data, self.etc, self.run = f"{folder}/old/data", f"{folder}/old/etc", f"{folder}/old/run"
+        for path in (f"{folder}/old", self.etc, self.run):
+            own_folder(path)
+        self.call("initdb", "-D", self.data, "-U", "postgres", "--auth-local=peer", "--auth-host=scram-sha-256")
+        for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf"):
+            shutil.move(f"{self.data}/{name}", f"{self.etc}/{name}")
+        with open(f"{self.etc}/postgresql.conf", "a", encoding="utf-8") as file:
+            file.write(
+                f"data_directory = '{self.data}'\nhba_file = '{self.etc}/pg_hba.conf'\n"
+                f"ident_file = '{self.etc}/pg_ident.conf'\nport = {port}\n"
+                f"unix_socket_directories = '{self.run}'\nwal_level = minimal\nmax_wal_senders = 0\n"
+            )
+        self.call("pg_ctl", "start", "-w", "-D", self.etc, "-l", f"{self.run}/log")
+        self.call("psql", "-X", "-h", self.run, "-p", str(port), "-U", "postgres", "-c", "create table precious as select 42 as x")
+
+    def call(self, name, *arguments):
+        done = subprocess.run(
+            [program(name), *arguments], check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **unprivileged()
+        ) if name != "pg_ctl" else subprocess.run(
+            [program(name), *arguments], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **unprivileged()
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_an_existing_server_becomes_the_primary_and_outlives_the_cluster(new):
+    managed = new()
+    existing = Existing(managed.folder, managed.ports["primary"])
+    managed.settings["primary"].update(data_dir=existing.data, config_dir=existing.etc)
+    managed.write()
+    try:
+        managed.do("init")
+        assert "  done " not in managed.do("init")
+        managed.do("add-standby")
+        managed.do("--set", "pooler.host=", "check", "--exercise")
+        assert managed.superuser("primary", "select x from precious") == "42"
+        assert managed.superuser("standby1", "select x from precious") == "42"
+        assert os.path.exists(f"{existing.etc}/postgresql.conf.backup")
+        assert "stays" in managed.do("destroy", "--yes")
+        assert os.path.exists(f"{existing.data}/PG_VERSION")
+        assert not os.path.exists(f"{managed.root}/standby1")
+    finally:
+        subprocess.run(
+            [program("pg_ctl"), "stop", "-m", "immediate", "-D", existing.data],
+            check=False, capture_output=True, **unprivileged(),
+        )
+
+
+# What is wrong is named, nothing is lost, and the next run finishes the work.
+
+
+def test_a_data_directory_that_holds_something_else(new):
+    managed = new()
+    own_folder(managed.root)
+    own_folder(f"{managed.root}/primary")
+    with open(f"{managed.root}/primary/letter", "w", encoding="utf-8") as file:
+        file.write("precious")
+    assert "is not empty" in managed.refused("init")
+    with open(f"{managed.root}/primary/letter", encoding="utf-8") as file:
+        assert file.read() == "precious"
+    os.remove(f"{managed.root}/primary/letter")
+    managed.do("init")
+
+
+def test_a_data_directory_that_everybody_may_read(new):
+    managed = new(standbys=0)
+    managed.make()
+    managed.do("stop")
+    os.chmod(f"{managed.root}/primary", 0o755)
+    managed.do("init")
+    assert os.stat(f"{managed.root}/primary").st_mode & 0o777 == 0o700
+
+
+def test_a_slot_that_exists(new):
+    managed = new()
+    managed.do("init")
+    managed.superuser("primary", "select pg_drop_replication_slot('standby1_slot')")
+    managed.superuser("primary", "select pg_create_physical_replication_slot('standby1_slot', true)")
+    managed.do("add-standby")
+
+
+def test_a_wrong_password(new):
+    managed = new()
+    managed.do("init")
+    said = managed.refused("add-standby", env={**os.environ, "PGWEIR_REPLICATION_PASSWORD": "not this one"})
+    assert "password authentication failed" in said and "replication_networks" in said
+    managed.do("add-standby")
+
+
+def test_a_disk_that_fills_up(new):
+    managed = new()
+    managed.do("init")
+    managed.superuser("primary", "create table big as select repeat(md5(n::text), 50) as t from generate_series(1, 20000) n")
+    command = ["prlimit", "--fsize=17000000", *managed.command("add-standby")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1 and "pg_basebackup failed" in done.stderr, done.stdout + done.stderr
+    assert not os.path.exists(f"{managed.root}/standby1")
+    managed.do("add-standby")
+
+
+def test_a_disk_that_is_too_small(new):
+    managed = new()
+    managed.do("init")
+    small = f"{managed.folder}/small"
+    os.mkdir(small)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=777", "tmpfs", small]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no right to mount a small file system")
+    try:
+        said = managed.refused("--set", f"standby1.data_dir={small}/data", "add-standby")
+    finally:
+        subprocess.run(["umount", small], check=True)
+    assert "0.0 GB free, and 0.5 GB are needed" in said
+    managed.do("add-standby")
+
+
+def test_a_primary_that_dies_in_the_middle(new):
+    managed = new()
+    managed.do("init")
+    managed.superuser("primary", "create table big as select repeat(md5(n::text), 50) as t from generate_series(1, 200000) n")
+    with subprocess.Popen(managed.command("add-standby"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        deadline = time.monotonic() + seconds(30)
+        while not os.path.exists(f"{managed.root}/standby1.incoming/base"):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        managed.kill_server("primary")
+        for child in subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines():
+            if "walsender replicator" in child and str(managed.ports["primary"]) in child:
+                os.kill(int(child.split()[0]), signal.SIGKILL)
+        output = process.communicate(timeout=seconds(120))[0]
+    if process.returncode != 0:  # else the copy was faster
+        assert not os.path.exists(f"{managed.root}/standby1/PG_VERSION"), output
+    managed.do("start", "primary")
+    managed.do("add-standby")
+    managed.do("--set", "pooler.host=", "check")
+
+
+def test_another_version_on_the_standbys_machine(new):
+    managed = new()
+    managed.do("init")
+    # The other machine has a root of its own, the passwords, and programs that say they are newer.
+    elsewhere = f"{managed.folder}/elsewhere"
+    for path in (elsewhere, f"{elsewhere}/secrets"):
+        own_folder(path)
+    for role in ("replication", "prober"):
+        shutil.copy(f"{managed.root}/secrets/{role}_password", f"{elsewhere}/secrets/")
+    subprocess.run(["chown", "-R", "postgres", f"{elsewhere}/secrets"], check=False)
+    programs = f"{managed.folder}/bin"
+    os.mkdir(programs)
+    for name in ("initdb", "pg_ctl", "pg_basebackup"):
+        os.symlink(program(name), f"{programs}/{name}")
+    with open(f"{programs}/postgres", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\necho 'postgres (PostgreSQL) 16.2'\n")
+    os.chmod(f"{programs}/postgres", 0o755)
+    there = ["--root", elsewhere]
+    said = managed.refused(*there, "--set", f"cluster.bin_dir={programs}", "add-standby")
+    assert "the primary is PostgreSQL 15" in said and "PostgreSQL 16" in said
+    assert not os.path.exists(f"{elsewhere}/standby1")
+    managed.do(*there, "add-standby")
+    managed.do(*there, "stop", "standby1")
+
+
+def test_a_standby_alone_on_its_machine_says_what_it_cannot_do(new):
+    managed = new()
+    managed.do("init")
+    elsewhere = f"{managed.folder}/elsewhere"
+    for path in (elsewhere, f"{elsewhere}/secrets"):
+        own_folder(path)
+    for role in ("replication", "prober"):
+        shutil.copy(f"{managed.root}/secrets/{role}_password", f"{elsewhere}/secrets/")
+    subprocess.run(["chown", "-R", "postgres", f"{elsewhere}/secrets"], check=False)
+    there = ["--root", elsewhere, "--set", "pooler.host="]
+    managed.do(*there, "add-standby")
+    said = managed.refused(*there, "switchover")
+    assert "on another machine" in said and "pgweirctl promote standby1" in said
+    managed.do("stop", "primary")
+    managed.do(*there, "promote")
+    managed.do("--set", "pooler.host=", "rejoin", "primary")
+    assert managed.ask("primary", "select pg_is_in_recovery()")
+    managed.do(*there, "stop", "standby1")
