@@ -1,8 +1,8 @@
 #include "router/catalogue_builder.hpp"
 
 #include "router/builtin.hpp"
+#include "router/code_words.hpp"
 #include "router/large_stack.hpp"
-#include "sql/lexer.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -48,83 +48,6 @@ bool read_ids(std::string_view text, std::vector<object_id>& out) {
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return true;
-}
-
-/// What a piece of code may call and name, whatever its language makes of it: its words, those in
-/// strings also.
-struct code_words {
-    using set = std::unordered_set<std::string>;
-
-    set called;     ///< what stands before a parenthesis
-    set mentioned;  ///< other names
-    set fields;     ///< of them, those behind a point
-};
-
-class code_reader {
-public:
-    explicit code_reader(code_words& out) : out_(out) {}
-
-    /// The definition of a function: its own name is the first that is called.
-    void read_definition(std::string_view text) {
-        own_name_ = true;
-        read(text, 0);
-    }
-
-private:
-    static constexpr int deepest = 3;  // strings in strings
-
-    void read(std::string_view text, int depth);
-    void take_string(const sql::token& string, int depth);
-    void take_name(const std::string& schema, const std::string& name, sql::lexer ahead);
-
-    code_words& out_;
-    bool own_name_ = false;
-};
-
-void code_reader::take_string(const sql::token& string, int depth) {
-    std::string inside;
-    if (depth < deepest && sql::append_string(string, inside)) {
-        read(inside, depth + 1);
-    }
-}
-
-/// A name, with what is before its point or nothing. As a key, it is with its schema if it has one.
-void code_reader::take_name(const std::string& schema, const std::string& name, sql::lexer ahead) {
-    const std::string key = schema.empty() ? name : schema + '\0' + name;
-    if (!ahead.next().is('(')) {
-        out_.mentioned.insert(key);
-        if (!schema.empty()) {
-            out_.fields.insert(name);
-        }
-    } else if (own_name_) {
-        own_name_ = false;
-    } else {
-        const sql::token argument = ahead.next();
-        const bool own_parameter = name == "current_setting" && argument.is_string() &&
-                                   argument.text.find('.') != std::string_view::npos;
-        if (!own_parameter) {
-            out_.called.insert(key);
-        }
-    }
-}
-
-void code_reader::read(std::string_view text, int depth) {
-    sql::lexer tokens(text);
-    std::string schema;
-    for (sql::token one = tokens.next(); !one.is_last(); one = tokens.next()) {
-        std::string name;
-        if (one.is_string()) {
-            take_string(one, depth);
-        } else if (sql::append_name(one, name)) {
-            if (tokens.peek().is('.')) {
-                schema = std::move(name);
-                tokens.next();
-                continue;
-            }
-            take_name(schema, name, tokens);
-        }
-        schema.clear();
-    }
 }
 
 }  // namespace
@@ -501,7 +424,7 @@ void catalogue_builder::connect_functions() {
         one.functions = parts::indices(one.made_of, parts_->function_of);
         one.types = parts::indices(one.type_ids, parts_->type_of);
         if (one.of_user && one.declared.read) {
-            code_reader(one.words).read_definition(one.definition);
+            one.words = read_definition(one.definition);
         }
         one.definition = std::string();
     }
