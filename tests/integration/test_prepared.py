@@ -596,9 +596,19 @@ def test_what_a_function_dropped_behind_our_back_is_prepared_again(start_pooler,
             assert value_of(client, "t") == "2"
             client.ask("select forget()")
             assert request_of(client, describe("t")).columns == [("?column?", 23)]
-        client.ask("select forget()")
-        client.send_split(run("s", 41), 1)
-        assert client.read_result().value == "42"
+        for cut in (1, 6, 9):
+            client.ask("select forget()")
+            client.send(run("s", 41)[:cut])
+            client.send(run("s", 41)[cut:])
+            assert client.read_result().value == "42"
+        for cut in (3, 8, 14):
+            client.ask("select forget()")
+            with pooler.client() as fresh:
+                whole = parse("select 2", "mine") + bind(name="mine") + execute() + sync()
+                fresh.send(whole[:cut])
+                fresh.send(whole[cut:])
+                assert fresh.read_result().value == "2"
+            assert value_of(client, "t") == "2"
         client.query("prepare q as select 3")
         client.ask("select forget()")
         assert client.ask("execute q") == "3"
