@@ -8,6 +8,8 @@
 #include "ctl/context.hpp"
 #include "ctl/shared.hpp"
 
+#include <boost/json/value.hpp>
+
 #include <fmt/format.h>
 
 #include <optional>
@@ -37,7 +39,8 @@ void print_access(const context& in) {
 
 using make_plan = cluster::plan (*)(const std::vector<const node*>&);
 
-int start_or_stop(
+/// Two primaries would tear the data apart: one that was replaced is not started as what it was.
+int start_safely(
     const common_options& options, const std::vector<std::string>& names, make_plan plan_of
 ) {
     const auto in = make_context(options, password_need::none, program_need::all);
@@ -48,7 +51,26 @@ int start_or_stop(
     if (!nodes) {
         return options.out->complain(nodes.error().message);
     }
-    return carry_out(**in, plan_of(*nodes)) ? 0 : 1;
+    std::vector<const node*> safe;
+    for (const node* each : *nodes) {
+        const bool replaced = each->role == cluster::server_role::standby &&
+                              cluster::is_data_directory(each->data) &&
+                              !cluster::is_standby_data(each->data);
+        if (!replaced) {
+            safe.push_back(each);
+            continue;
+        }
+        const std::string why = fmt::format(
+            "{0} was a primary and {1} took its place: pgweirctl rejoin {0} makes it a standby",
+            each->name,
+            (*in)->settings.primary.name
+        );
+        if (!names.empty()) {
+            return options.out->complain(why);
+        }
+        options.out->say("  left out   " + why + "\n");
+    }
+    return carry_out(**in, plan_of(safe)) ? 0 : 1;
 }
 
 result<std::uint64_t> bytes_or(const std::string& text, std::uint64_t otherwise) {
@@ -114,15 +136,23 @@ int add_standby(const common_options& options, const std::string& name) {
 }
 
 int start(const common_options& options, const std::vector<std::string>& names) {
-    return start_or_stop(options, names, cluster::start_plan);
+    return start_safely(options, names, cluster::start_plan);
 }
 
 int stop(const common_options& options, const std::vector<std::string>& names) {
-    return start_or_stop(options, names, cluster::stop_plan);
+    const auto in = make_context(options, password_need::none, program_need::all);
+    if (!in) {
+        return options.out->complain(in.error().message);
+    }
+    const auto nodes = choose_nodes((*in)->settings, names);
+    if (!nodes) {
+        return options.out->complain(nodes.error().message);
+    }
+    return carry_out(**in, cluster::stop_plan(*nodes)) ? 0 : 1;
 }
 
 int restart(const common_options& options, const std::vector<std::string>& names) {
-    return start_or_stop(options, names, cluster::restart_plan);
+    return start_safely(options, names, cluster::restart_plan);
 }
 
 int status(const common_options& options) {
@@ -164,6 +194,7 @@ int show_settings(
     }
     if (part == settings_part::access_rules) {
         options.out->say(cluster::hba_rules(*settings));
+        options.out->attach("text", boost::json::value(cluster::hba_rules(*settings)));
         return 0;
     }
     auto facts = cluster::gather_facts(settings->root);
@@ -179,7 +210,9 @@ int show_settings(
     if (machine.postgres_major != 0) {
         facts.postgres_major = machine.postgres_major;
     }
-    options.out->say(cluster::server_conf(*settings, *server, facts));
+    const std::string text = cluster::server_conf(*settings, *server, facts);
+    options.out->say(text);
+    options.out->attach("text", boost::json::value(text));
     return 0;
 }
 
