@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
 
 namespace pgweir::ctl {
 
@@ -39,38 +40,61 @@ void print_access(const context& in) {
 
 using make_plan = cluster::plan (*)(const std::vector<const node*>&);
 
-/// Two primaries would tear the data apart: one that was replaced is not started as what it was.
-int start_safely(
-    const common_options& options, const std::vector<std::string>& names, make_plan plan_of
+/// A server that was the primary and that another one has replaced: its data says that it is one.
+bool is_replaced_primary(const node& server) {
+    return server.role == cluster::server_role::standby &&
+           cluster::is_data_directory(server.data) && !cluster::is_standby_data(server.data);
+}
+
+enum class replaced_primaries {
+    included,
+    refused,  ///< Two primaries would tear the data apart.
+};
+
+/// Takes them out of the list and says so; a failure when one was asked for by its name.
+result<void> leave_out_replaced(
+    const context& in, std::vector<const node*>& nodes, bool asked_by_name
 ) {
-    const auto in = make_context(options, password_need::none, program_need::all);
-    if (!in) {
-        return options.out->complain(in.error().message);
-    }
-    const auto nodes = choose_nodes((*in)->settings, names);
-    if (!nodes) {
-        return options.out->complain(nodes.error().message);
-    }
     std::vector<const node*> safe;
-    for (const node* each : *nodes) {
-        const bool replaced = each->role == cluster::server_role::standby &&
-                              cluster::is_data_directory(each->data) &&
-                              !cluster::is_standby_data(each->data);
-        if (!replaced) {
+    for (const node* each : nodes) {
+        if (!is_replaced_primary(*each)) {
             safe.push_back(each);
             continue;
         }
         const std::string why = fmt::format(
             "{0} was a primary and {1} took its place: pgweirctl rejoin {0} makes it a standby",
             each->name,
-            (*in)->settings.primary.name
+            in.settings.primary.name
         );
-        if (!names.empty()) {
-            return options.out->complain(why);
+        if (asked_by_name) {
+            return failure{why};
         }
-        options.out->say("  left out   " + why + "\n");
+        in.out->say("  left out   " + why + "\n");
     }
-    return carry_out(**in, plan_of(safe)) ? 0 : 1;
+    nodes = std::move(safe);
+    return {};
+}
+
+int start_or_stop(
+    const common_options& options,
+    const std::vector<std::string>& names,
+    make_plan plan_of,
+    replaced_primaries replaced
+) {
+    const auto in = make_context(options, password_need::none, program_need::all);
+    if (!in) {
+        return options.out->complain(in.error().message);
+    }
+    auto nodes = choose_nodes((*in)->settings, names);
+    if (!nodes) {
+        return options.out->complain(nodes.error().message);
+    }
+    if (replaced == replaced_primaries::refused) {
+        if (const auto safe = leave_out_replaced(**in, *nodes, !names.empty()); !safe) {
+            return options.out->complain(safe.error().message);
+        }
+    }
+    return carry_out(**in, plan_of(*nodes)) ? 0 : 1;
 }
 
 result<std::uint64_t> bytes_or(const std::string& text, std::uint64_t otherwise) {
@@ -136,23 +160,15 @@ int add_standby(const common_options& options, const std::string& name) {
 }
 
 int start(const common_options& options, const std::vector<std::string>& names) {
-    return start_safely(options, names, cluster::start_plan);
+    return start_or_stop(options, names, cluster::start_plan, replaced_primaries::refused);
 }
 
 int stop(const common_options& options, const std::vector<std::string>& names) {
-    const auto in = make_context(options, password_need::none, program_need::all);
-    if (!in) {
-        return options.out->complain(in.error().message);
-    }
-    const auto nodes = choose_nodes((*in)->settings, names);
-    if (!nodes) {
-        return options.out->complain(nodes.error().message);
-    }
-    return carry_out(**in, cluster::stop_plan(*nodes)) ? 0 : 1;
+    return start_or_stop(options, names, cluster::stop_plan, replaced_primaries::included);
 }
 
 int restart(const common_options& options, const std::vector<std::string>& names) {
-    return start_safely(options, names, cluster::restart_plan);
+    return start_or_stop(options, names, cluster::restart_plan, replaced_primaries::refused);
 }
 
 int status(const common_options& options) {
