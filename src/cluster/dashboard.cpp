@@ -208,7 +208,7 @@ void draw_system(canvas& on, const system_summary& system) {
 }
 
 void draw_history(canvas& on, const dashboard_history& history, std::size_t columns) {
-    const std::size_t width = columns > 40 ? columns - 36 : 4;
+    const std::size_t width = columns > 44 ? columns - 40 : 4;
     const auto draw = [&](const char* name, const std::deque<double>& values, auto&& readable) {
         on.put(fmt::format("  {:<12} ", name)).put(sparkline(values, width), mood::good);
         on.put(values.empty() ? std::string("  -") : "  " + readable(values.back())).end_line();

@@ -8,9 +8,12 @@
 #include "ctl/context.hpp"
 #include "ctl/shared.hpp"
 
+#include <boost/json/value.hpp>
+
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
 
 namespace pgweir::ctl {
 
@@ -37,16 +40,59 @@ void print_access(const context& in) {
 
 using make_plan = cluster::plan (*)(const std::vector<const node*>&);
 
+/// A server that was the primary and that another one has replaced: its data says that it is one.
+bool is_replaced_primary(const node& server) {
+    return server.role == cluster::server_role::standby &&
+           cluster::is_data_directory(server.data) && !cluster::is_standby_data(server.data);
+}
+
+enum class replaced_primaries {
+    included,
+    refused,  ///< Two primaries would tear the data apart.
+};
+
+/// Takes them out of the list and says so; a failure when one was asked for by its name.
+result<void> leave_out_replaced(
+    const context& in, std::vector<const node*>& nodes, bool asked_by_name
+) {
+    std::vector<const node*> safe;
+    for (const node* each : nodes) {
+        if (!is_replaced_primary(*each)) {
+            safe.push_back(each);
+            continue;
+        }
+        const std::string why = fmt::format(
+            "{0} was a primary and {1} took its place: pgweirctl rejoin {0} makes it a standby",
+            each->name,
+            in.settings.primary.name
+        );
+        if (asked_by_name) {
+            return failure{why};
+        }
+        in.out->say("  left out   " + why + "\n");
+    }
+    nodes = std::move(safe);
+    return {};
+}
+
 int start_or_stop(
-    const common_options& options, const std::vector<std::string>& names, make_plan plan_of
+    const common_options& options,
+    const std::vector<std::string>& names,
+    make_plan plan_of,
+    replaced_primaries replaced
 ) {
     const auto in = make_context(options, password_need::none, program_need::all);
     if (!in) {
         return options.out->complain(in.error().message);
     }
-    const auto nodes = choose_nodes((*in)->settings, names);
+    auto nodes = choose_nodes((*in)->settings, names);
     if (!nodes) {
         return options.out->complain(nodes.error().message);
+    }
+    if (replaced == replaced_primaries::refused) {
+        if (const auto safe = leave_out_replaced(**in, *nodes, !names.empty()); !safe) {
+            return options.out->complain(safe.error().message);
+        }
     }
     return carry_out(**in, plan_of(*nodes)) ? 0 : 1;
 }
@@ -114,15 +160,15 @@ int add_standby(const common_options& options, const std::string& name) {
 }
 
 int start(const common_options& options, const std::vector<std::string>& names) {
-    return start_or_stop(options, names, cluster::start_plan);
+    return start_or_stop(options, names, cluster::start_plan, replaced_primaries::refused);
 }
 
 int stop(const common_options& options, const std::vector<std::string>& names) {
-    return start_or_stop(options, names, cluster::stop_plan);
+    return start_or_stop(options, names, cluster::stop_plan, replaced_primaries::included);
 }
 
 int restart(const common_options& options, const std::vector<std::string>& names) {
-    return start_or_stop(options, names, cluster::restart_plan);
+    return start_or_stop(options, names, cluster::restart_plan, replaced_primaries::refused);
 }
 
 int status(const common_options& options) {
@@ -164,6 +210,7 @@ int show_settings(
     }
     if (part == settings_part::access_rules) {
         options.out->say(cluster::hba_rules(*settings));
+        options.out->attach("text", boost::json::value(cluster::hba_rules(*settings)));
         return 0;
     }
     auto facts = cluster::gather_facts(settings->root);
@@ -179,7 +226,9 @@ int show_settings(
     if (machine.postgres_major != 0) {
         facts.postgres_major = machine.postgres_major;
     }
-    options.out->say(cluster::server_conf(*settings, *server, facts));
+    const std::string text = cluster::server_conf(*settings, *server, facts);
+    options.out->say(text);
+    options.out->attach("text", boost::json::value(text));
     return 0;
 }
 

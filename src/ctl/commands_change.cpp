@@ -14,6 +14,7 @@
 #include <chrono>
 #include <ctime>
 #include <optional>
+#include <utility>
 
 namespace pgweir::ctl {
 
@@ -314,6 +315,7 @@ int switchover(const common_options& options, const std::string& to, double hold
         );
     }
     const auto begun = std::chrono::steady_clock::now();
+    std::optional<signals_held_back> patience(std::in_place);
     if (!already) {
         if (const int failed = hand_over(in, what, inputs); failed != 0) {
             return failed;
@@ -328,6 +330,7 @@ int switchover(const common_options& options, const std::string& to, double hold
             what.after.database
         ));
     }
+    patience.reset();
     if (in.mode == run_mode::real && !already) {
         const std::chrono::duration<double> pause = std::chrono::steady_clock::now() - begun;
         in.out->say(fmt::format("Work was held for {:.2f} s.\n", pause.count()));

@@ -215,6 +215,10 @@ int lag(const common_options& options, const lag_options& wanted) {
         options.out->complain(limits.error().message);
         return unknown;
     }
+    if (wanted.watch && options.out->is_json()) {
+        options.out->complain("--watch prints lines, --json one object: one of them must go");
+        return unknown;
+    }
     const auto made = make_context(options, password_need::existing, program_need::none);
     if (!made) {
         options.out->complain(made.error().message);

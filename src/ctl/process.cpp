@@ -50,12 +50,17 @@ bp::environment small_environment() {
     return variables;
 }
 
-/// A program that works for us ends with us: what it leaves half done is done again, alone. What it
-/// has started itself (a server) stays.
-void end_with_parent() {
+/// In the child. A program that works for us ends with us, and not before us: what it leaves half
+/// done is done again, alone. What it has started itself (a server) stays. Ctrl-C at the terminal
+/// is ours to answer, and signals that we hold back are not held back for it.
+void tie_to_parent() {
 #ifdef __linux__
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
+    ::setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 bp::child start(
@@ -73,7 +78,7 @@ bp::child start(
             variables,
             bp::std_in<bp::null, bp::std_out> output,
             bp::std_err > stderr,
-            bp::extend::on_exec_setup = [](auto&) { end_with_parent(); },
+            bp::extend::on_exec_setup = [](auto&) { tie_to_parent(); },
             error
         );
     }
@@ -82,7 +87,7 @@ bp::child start(
         bp::args = arguments,
         variables,
         bp::std_in<bp::null, (bp::std_out & bp::std_err)> output,
-        bp::extend::on_exec_setup = [](auto&) { end_with_parent(); },
+        bp::extend::on_exec_setup = [](auto&) { tie_to_parent(); },
         error
     );
 }
@@ -129,6 +134,19 @@ result<cluster::program_output> process_runner::run(
     }
     output.exit_code = child.exit_code();
     return output;
+}
+
+signals_held_back::signals_held_back() {
+    sigset_t asked;
+    sigemptyset(&asked);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        sigaddset(&asked, number);
+    }
+    ::sigprocmask(SIG_BLOCK, &asked, &before_);
+}
+
+signals_held_back::~signals_held_back() {
+    ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 
 void forget_postgres_variables() {

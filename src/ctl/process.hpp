@@ -7,6 +7,8 @@
 #include "base/result.hpp"
 #include "cluster/programs.hpp"
 
+#include <signal.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -20,6 +22,20 @@ public:
         const std::vector<std::string>& arguments,
         cluster::program_progress progress
     ) override;
+};
+
+/// While it lives, a request to end (Ctrl-C, TERM, HUP) waits: for work that must not be left half
+/// done by somebody's impatience.
+class signals_held_back {
+public:
+    signals_held_back();
+    ~signals_held_back();
+
+    signals_held_back(const signals_held_back&) = delete;
+    signals_held_back& operator=(const signals_held_back&) = delete;
+
+private:
+    sigset_t before_;
 };
 
 /// Takes PG* out of our own environment, for libpq and for what we start.

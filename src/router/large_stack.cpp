@@ -1,5 +1,6 @@
 #include "router/large_stack.hpp"
 
+#include <csignal>
 #include <cstddef>
 #include <system_error>
 #include <utility>
@@ -21,7 +22,12 @@ void check(int error, const char* what) {
 large_stack_thread::large_stack_thread(std::function<void()> work) : work_(std::move(work)) {
     pthread_attr_t attributes;
     check(pthread_attr_init(&attributes), "attributes of a thread");
+    sigset_t all;
+    sigfillset(&all);  // signals are the main thread's
     int error = pthread_attr_setstacksize(&attributes, stack_bytes);
+    if (error == 0) {
+        error = pthread_attr_setsigmask_np(&attributes, &all);
+    }
     if (error == 0) {
         error = pthread_create(&thread_, &attributes, &large_stack_thread::run, this);
     }

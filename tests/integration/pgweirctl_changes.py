@@ -214,6 +214,72 @@ def test_a_switchover_killed_anywhere_is_finished_by_the_next(make):
     managed.do("check")
 
 
+def test_a_promotion_killed_anywhere_is_finished_by_the_next(make):
+    managed = make()
+    for step in range(1, 8):
+        old = managed.primary_now()
+        new = "standby1" if old == "primary" else "primary"
+        managed.kill_server(old)
+        killed = managed.kill_after(step, "promote", new)
+        managed.do("promote", new)
+        assert managed.primary_now() == new, f"killed at step {step}"
+        with managed.through() as connection:
+            assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
+        managed.do("rejoin", old)
+        if not killed:
+            break
+    assert step > 3
+
+
+def test_a_replaced_primary_is_not_started_again(make):
+    managed = make(pooler=False)
+    managed.kill_server("primary")
+    managed.do("promote", "standby1")
+    assert "pgweirctl rejoin primary" in managed.do("start")
+    assert "pgweirctl rejoin primary" in managed.refused("start", "primary")
+    assert managed.primary_now() == "standby1"
+    # When nothing runs, what was written down decides.
+    managed.do("stop")
+    assert "left out" in managed.do("start")
+    assert managed.primary_now() == "standby1"
+
+
+def test_synchronous_replication_survives_a_switchover(make):
+    managed = make(standbys=2, settings={"sync": "on"})
+    ledger = Ledger(managed)
+    try:
+        ledger.wait_for_another(20)
+        managed.do("switchover", "--to", "standby2")
+        ledger.wait_for_another(20)
+    finally:
+        ledger.stop()
+    assert ledger.errors == 0 and not ledger.lost("standby2")
+    names = {name: managed.superuser(name, "show synchronous_standby_names") for name in managed.names}
+    waited_for = set(re.findall(r"\w+", names.pop("standby2").removeprefix("ANY 1")))
+    assert waited_for == {"primary", "standby1"}
+    assert set(names.values()) == {""}
+
+
+def test_impatience_does_not_leave_work_held(make):
+    managed = make()
+    with managed.through() as connection:
+        connection.execute("begin")
+        connection.execute("select 1")
+        with subprocess.Popen(
+            managed.command("switchover", "--wait", "3"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            deadline = time.monotonic() + seconds(20)
+            while not any(row[0] == "connect" and str(row[-2]) == "1" for row in managed.console("show databases")):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.terminate()
+            output, _ = process.communicate(timeout=seconds(60))
+        assert "primary is the primary as before" in output
+        connection.execute("commit")
+        assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
+    assert managed.primary_now() == "primary"
+
+
 def test_a_rejoin_killed_anywhere_is_finished_by_the_next(make):
     managed = make(pooler=False)
     managed.kill_server("primary")

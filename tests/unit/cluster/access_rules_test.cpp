@@ -121,3 +121,22 @@ TEST(UserlistTest, QuotesAreDoubled) {
 
 }  // namespace
 }  // namespace pgweir::cluster
+
+namespace pgweir::cluster {
+namespace {
+
+TEST(AccessRulesTlsTest, ReplicationNeedsTlsWhereCertificatesAreGiven) {
+    const auto plain = *settings_from({}, "/srv");
+    EXPECT_EQ(hba_rules(plain).find("hostssl"), std::string::npos);
+    const auto secured = *settings_from(
+        {{"cluster", "tls_cert_file", "a.crt", "", 0}, {"cluster", "tls_key_file", "a.key", "", 0}},
+        "/srv"
+    );
+    const auto rules = hba_rules(secured);
+    EXPECT_NE(rules.find("hostssl replication     replicator"), rules.npos);
+    EXPECT_NE(rules.find("hostssl postgres        replicator"), rules.npos);
+    EXPECT_EQ(rules.find("host    replication     replicator"), rules.npos);
+}
+
+}  // namespace
+}  // namespace pgweir::cluster

@@ -209,6 +209,30 @@ TEST_F(PlansTest, ThePrimaryStopsFirstAndStartsFirst) {
     EXPECT_EQ(all<act::start_server>(start_plan(cluster_.nodes())).at(0).server.name, "primary");
 }
 
+TEST_F(PlansTest, StandbysVerifyThePrimaryAsFarAsTheyCan) {
+    EXPECT_EQ(replication_conninfo(cluster_, "east").find("sslmode"), std::string::npos);
+    cluster_.tls.certificate = "/a.crt";
+    const auto encrypted = replication_conninfo(cluster_, "east");
+    EXPECT_NE(encrypted.find(" sslmode=require"), std::string::npos);
+    cluster_.tls.authority = "/ca.crt";
+    const auto verified = replication_conninfo(cluster_, "east");
+    EXPECT_NE(verified.find(" sslmode=verify-ca sslrootcert='/ca.crt'"), std::string::npos);
+}
+
+TEST_F(PlansTest, DataThatWasThereIsNotMarkedAsOurs) {
+    EXPECT_TRUE(find(primary_plan(inputs()), "data directory is ours"));
+    auto in = inputs();
+    in.data_exists = true;
+    EXPECT_FALSE(find(primary_plan(in), "data directory is ours"));
+}
+
+TEST_F(PlansTest, ACopyOfThePrimaryWaitsForNobody) {
+    const auto waits = all<act::set_synchronous>(standby_copy_plan(inputs(), cluster_.standbys[0]));
+    ASSERT_EQ(waits.size(), 1U);
+    EXPECT_EQ(waits[0].server.name, "east");
+    EXPECT_TRUE(waits[0].standbys.empty());
+}
+
 TEST_F(PlansTest, IdentifiersAreQuoted) {
     EXPECT_EQ(identifier("user"), "\"user\"");
     EXPECT_EQ(identifier("a\"b"), "\"a\"\"b\"");

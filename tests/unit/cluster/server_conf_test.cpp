@@ -206,3 +206,47 @@ TEST_F(SampleTest, AccessRulesAreWhatTheProgramWrites) {
 
 }  // namespace
 }  // namespace pgweir::cluster
+
+namespace pgweir::cluster {
+namespace {
+
+cluster_settings with_entries(std::vector<setting_entry> entries) {
+    entries.push_back({"standby.east", "port", "5433", "", 0});
+    return *settings_from(entries, "/srv");
+}
+
+TEST(SynchronousConfTest, CommitsWaitForOneOfThoseThatStream) {
+    EXPECT_EQ(sync_standby_names({"east", "west"}), "ANY 1 (east, west)");
+    EXPECT_EQ(sync_standby_names({}), "");
+    EXPECT_NE(
+        sync_conf({"east"}).find("\nsynchronous_standby_names = 'ANY 1 (east)'\n"),
+        std::string::npos
+    );
+    EXPECT_NE(sync_conf({}).find("\nsynchronous_standby_names = ''\n"), std::string::npos);
+}
+
+TEST(TlsConfTest, CertificatesTurnItOn) {
+    const auto cluster = with_entries(
+        {{"cluster", "tls_cert_file", "tls/a.crt", "", 0},
+         {"cluster", "tls_key_file", "tls/a.key", "", 0},
+         {"cluster", "tls_ca_file", "tls/ca.crt", "", 0}}
+    );
+    const auto text = server_conf(cluster, cluster.primary, {});
+    for (const char* line :
+         {"\nssl = on ",
+          "\nssl_cert_file = '/srv/tls/a.crt'",
+          "\nssl_key_file = '/srv/tls/a.key'",
+          "\nssl_ca_file = '/srv/tls/ca.crt'"}) {
+        EXPECT_NE(text.find(line), text.npos) << line;
+    }
+}
+
+TEST(TlsConfTest, WithoutCertificatesItIsLeftOut) {
+    const auto cluster = with_entries({});
+    const auto text = server_conf(cluster, cluster.primary, {});
+    EXPECT_EQ(text.find("\nssl"), text.npos);
+    EXPECT_NE(text.find("# ssl is left out"), text.npos);
+}
+
+}  // namespace
+}  // namespace pgweir::cluster

@@ -168,6 +168,56 @@ TEST(ClusterSettingsTest, AMissingFileIsNamed) {
     expect_in("no/such/cluster.ini", settings.error().message);
 }
 
+TEST(ClusterSettingsTest, ThePoolerHasItsOwnSection) {
+    const auto settings = settings_from(
+        {entry("cluster", "root", "/srv/pg"),
+         entry("cluster", "database", "shop"),
+         entry("pooler", "port", "7432")},
+        "/"
+    );
+    ASSERT_TRUE(settings) << settings.error().message;
+    EXPECT_TRUE(settings->pooler.exists());
+    EXPECT_EQ(settings->pooler.port, 7432);
+    EXPECT_EQ(settings->pooler.read_database, "shop_standby");
+    EXPECT_EQ(settings->pooler.databases_file, "/srv/pg/pgweir/databases.ini");
+    const auto none = settings_from({entry("pooler", "host", "")}, "/");
+    ASSERT_TRUE(none);
+    EXPECT_FALSE(none->pooler.exists());
+    expect_in("\"prot\"", error_of({entry("pooler", "prot", "1")}));
+}
+
+TEST(ClusterSettingsTest, ConfigurationIsInTheDataDirectoryUnlessItIsElsewhere) {
+    const auto settings = settings_from(
+        {entry("primary", "data_dir", "/data"), entry("primary", "config_dir", "/etc/pg")}, "/"
+    );
+    ASSERT_TRUE(settings);
+    EXPECT_EQ(settings->primary.config, "/etc/pg");
+    EXPECT_EQ(settings_from({entry("primary", "data_dir", "/data")}, "/")->primary.config, "/data");
+}
+
+TEST(ClusterSettingsTest, CertificateAndKeyBelongTogether) {
+    expect_in("belong together", error_of({entry("cluster", "tls_cert_file", "a.crt")}));
+    expect_in("belong together", error_of({entry("cluster", "tls_key_file", "a.key")}));
+    expect_in("belong together", error_of({entry("cluster", "tls_ca_file", "ca.crt")}));
+    const auto settings = settings_from(
+        {entry("cluster", "tls_cert_file", "a.crt"), entry("cluster", "tls_key_file", "a.key")},
+        "/etc/pgweir"
+    );
+    ASSERT_TRUE(settings);
+    EXPECT_TRUE(settings->tls.given());
+    EXPECT_EQ(settings->tls.key, "/etc/pgweir/a.key");
+}
+
+TEST(ClusterSettingsTest, SyncIsOnOrOff) {
+    EXPECT_TRUE(settings_from({entry("cluster", "sync", "on")}, "/")->synchronous);
+    EXPECT_FALSE(settings_from({entry("cluster", "sync", "off")}, "/")->synchronous);
+    expect_in("on or off", error_of({entry("cluster", "sync", "yes")}));
+}
+
+TEST(ClusterSettingsTest, AStandbysSlotIsNotThatOfTheFirstPrimary) {
+    expect_in("primary_slot", error_of({entry("standby.a", "slot", "primary_slot")}));
+}
+
 TEST(ParseBytesTest, UnitsAreBinary) {
     EXPECT_EQ(*parse_bytes("0"), 0U);
     EXPECT_EQ(*parse_bytes("64kB"), 65536U);
