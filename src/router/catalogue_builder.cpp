@@ -111,16 +111,11 @@ struct catalogue_builder::parts {
     verdicts bad_functions;
     verdicts bad_relations;
 
-    template <typename Entries>
-    static void collect_bad(
-        const Entries& entries, const std::vector<judgement>& known, verdicts& out
-    ) {
-        out.clear();
-        for (index i = 0; i < entries.size(); i++) {
-            if (!known[i].read) {
-                out.emplace(entries[i].name, known[i]);
-                out.emplace(catalogue::key_of(entries[i].schema, entries[i].name), known[i]);
-            }
+    template <typename Entry>
+    static void add_bad(const Entry& one, const judgement& verdict, verdicts& out) {
+        if (!verdict.read) {
+            out.emplace(one.name, verdict);
+            out.emplace(catalogue::key_of(one.schema, one.name), verdict);
         }
     }
 
@@ -470,13 +465,27 @@ void catalogue_builder::connect_types() {
 // Verdicts, until none changes any more. They only get worse, so that comes to an end.
 
 void catalogue_builder::settle() {
+    for (index i = 0; i < parts_->functions.size(); i++) {
+        parts::add_bad(parts_->functions[i], made_->function_verdicts_[i], parts_->bad_functions);
+    }
+    for (index i = 0; i < parts_->relations.size(); i++) {
+        parts::add_bad(parts_->relations[i], made_->relation_verdicts_[i], parts_->bad_relations);
+    }
+    // Forwards and backwards in turn: then long chains, which mostly go one way, take few rounds.
     bool changed = true;
-    while (changed) {
-        parts::collect_bad(parts_->functions, made_->function_verdicts_, parts_->bad_functions);
-        parts::collect_bad(parts_->relations, made_->relation_verdicts_, parts_->bad_relations);
-        const bool functions = settle_functions();
-        const bool types = settle_types();
-        const bool relations = settle_relations();
+    for (bool backwards = false; changed; backwards = !backwards) {
+        const auto each = [backwards](std::size_t count, auto settle_one) {
+            bool any = false;
+            for (index i = 0; i < count; i++) {
+                any = settle_one(backwards ? count - 1 - i : i) || any;
+            }
+            return any;
+        };
+        const bool functions =
+            each(parts_->functions.size(), [this](index i) { return settle_function(i); });
+        const bool types = each(parts_->types.size(), [this](index i) { return settle_type(i); });
+        const bool relations =
+            each(parts_->relations.size(), [this](index i) { return settle_relation(i); });
         changed = functions || types || relations;
     }
 }
@@ -524,65 +533,61 @@ judgement catalogue_builder::judge_expression(const text_facts& facts) const {
     return made_->judge_names(facts, path);
 }
 
-bool catalogue_builder::settle_functions() {
-    bool changed = false;
-    for (index i = 0; i < parts_->functions.size(); i++) {
-        const function_entry& one = parts_->functions[i];
-        judgement& verdict = made_->function_verdicts_[i];
-        if (!one.of_user || !verdict.read) {
-            continue;
-        }
-        judgement result = judge_code(one);
-        for (const index other : one.functions) {
-            result = both(result, made_->function_verdicts_[other]);
-        }
-        for (const index type : one.types) {
-            result = both(result, made_->type_verdicts_[type]);
-        }
-        changed = worsen(verdict, result) || changed;
+bool catalogue_builder::settle_function(index i) {
+    const function_entry& one = parts_->functions[i];
+    judgement& verdict = made_->function_verdicts_[i];
+    if (!one.of_user || !verdict.read) {
+        return false;
     }
+    judgement result = judge_code(one);
+    for (const index other : one.functions) {
+        result = both(result, made_->function_verdicts_[other]);
+    }
+    for (const index type : one.types) {
+        result = both(result, made_->type_verdicts_[type]);
+    }
+    const bool changed = worsen(verdict, result);
+    parts::add_bad(one, verdict, parts_->bad_functions);
     return changed;
 }
 
-bool catalogue_builder::settle_types() {
-    bool changed = false;
-    for (index i = 0; i < parts_->types.size(); i++) {
-        const type_entry& one = parts_->types[i];
-        judgement result = harmless_read;
-        for (const index function : one.functions) {
-            const judgement& verdict = made_->function_verdicts_[function];
-            // A cast from text to a user's type makes text no type of the user's.
-            if (one.of_user || !verdict.read) {
-                result = both(result, verdict);
-            }
+bool catalogue_builder::settle_type(index i) {
+    const type_entry& one = parts_->types[i];
+    judgement result = harmless_read;
+    for (const index function : one.functions) {
+        const judgement& verdict = made_->function_verdicts_[function];
+        // A cast from text to a user's type makes text no type of the user's.
+        if (one.of_user || !verdict.read) {
+            result = both(result, verdict);
         }
-        for (const index type : one.types) {
-            result = both(result, made_->type_verdicts_[type]);
-        }
-        for (const text_facts& facts : one.facts) {
-            result = both(result, judge_expression(facts));
-        }
-        changed = worsen(made_->type_verdicts_[i], result) || changed;
     }
-    return changed;
+    for (const index type : one.types) {
+        result = both(result, made_->type_verdicts_[type]);
+    }
+    for (const text_facts& facts : one.facts) {
+        result = both(result, judge_expression(facts));
+    }
+    return worsen(made_->type_verdicts_[i], result);
 }
 
-bool catalogue_builder::settle_relations() {
-    bool changed = false;
-    for (index i = 0; i < parts_->relations.size(); i++) {
-        const relation_entry& one = parts_->relations[i];
-        judgement result = harmless_read;
-        for (const index child : one.children) {
-            result = both(result, made_->relation_verdicts_[child]);
-        }
-        for (const index type : one.types) {
-            result = both(result, made_->type_verdicts_[type]);
-        }
-        for (const text_facts& facts : one.facts) {
-            result = both(result, judge_expression(facts));
-        }
-        changed = worsen(made_->relation_verdicts_[i], result) || changed;
+bool catalogue_builder::settle_relation(index i) {
+    const relation_entry& one = parts_->relations[i];
+    judgement& verdict = made_->relation_verdicts_[i];
+    if (!verdict.read) {
+        return false;
     }
+    judgement result = harmless_read;
+    for (const index child : one.children) {
+        result = both(result, made_->relation_verdicts_[child]);
+    }
+    for (const index type : one.types) {
+        result = both(result, made_->type_verdicts_[type]);
+    }
+    for (const text_facts& facts : one.facts) {
+        result = both(result, judge_expression(facts));
+    }
+    const bool changed = worsen(verdict, result);
+    parts::add_bad(one, verdict, parts_->bad_relations);
     return changed;
 }
 

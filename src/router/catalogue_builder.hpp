@@ -60,9 +60,9 @@ private:
     void connect_relations();
     void connect_types();
     void settle();
-    bool settle_functions();
-    bool settle_types();
-    bool settle_relations();
+    bool settle_function(index i);  ///< true if its verdict has changed
+    bool settle_type(index i);
+    bool settle_relation(index i);
     judgement judge_code(const function_entry& of) const;
     judgement judge_expression(const text_facts& facts) const;
 

@@ -40,8 +40,9 @@ select p.oid, n.nspname, p.proname, p.pronargs, p.pronargdefaults, p.provariadic
        case when p.oid >= 16384 then (
            select string_agg(case when t.typelem <> 0 and t.typlen = -1 then t.typelem else t.oid end::text, ' '
                              order by t.oid)
-           from pg_type t
-           where (t.oid = p.prorettype or t.oid = any (p.proargtypes::oid[])) and t.oid >= 16384) end,
+           from unnest(p.proargtypes::oid[] || p.prorettype) used(oid)
+           join pg_type t on t.oid = used.oid
+           where used.oid >= 16384) end,
        case when p.oid >= 16384 and p.prokind in ('f', 'w') then left(pg_get_functiondef(p.oid), 65537) end
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace

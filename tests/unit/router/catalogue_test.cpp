@@ -303,6 +303,23 @@ TEST_F(CatalogueTest, FunctionsThatRunTheirArgumentsAreNoReads) {
     expect_reason("select * from connectby('a', 'b', 'c', 'd', 0, 'e')", reason::function);
 }
 
+TEST_F(CatalogueTest, LongChainsOfFunctionsAreFollowedEitherWay) {
+    constexpr int length = 300;
+    const auto chain = [&](const std::string& name, int step) {
+        const std::string bad = name + std::to_string(step > 0 ? 0 : length);
+        for (int i = 0; i <= length; i++) {
+            const std::string own = name + std::to_string(i);
+            const std::string called = name + std::to_string(i - step);
+            const std::string code = own == bad ? "nextval('s')" : called + "()";
+            database.function("public", own, 0, 's', {.code = "select " + code});
+        }
+    };
+    chain("up", 1);
+    chain("down", -1);
+    expect_reason("select up300()", reason::writes);
+    expect_reason("select down0()", reason::writes);
+}
+
 TEST_F(CatalogueTest, AFieldMayBeAFunctionOfTheRow) {
     database.function("public", "charge_row", 1, 'v', {.takes_row = true});
     expect_read("select t.a from t");
