@@ -569,7 +569,8 @@ result<note> executor::act_on(const act::remove_if_empty& what) {
     if (fs::remove(what.path, error)) {
         return note{};
     }
-    return note{is_vacant(what.path) ? "it stays, empty" : "it stays: there is more in it"};
+    // Its own folder may be somebody else's: then it stays, empty.
+    return note{is_vacant(what.path) ? "" : "it stays: there is more in it"};
 }
 
 }  // namespace pgweir::cluster

@@ -5,6 +5,7 @@
 #include "cluster/data_directory.hpp"
 #include "ctl/commands.hpp"
 #include "ctl/context.hpp"
+#include "ctl/identity.hpp"
 #include "ctl/shared.hpp"
 
 #include <fmt/format.h>
@@ -477,6 +478,10 @@ int remove_standby(const common_options& options, const std::string& name, bool 
 }
 
 int destroy(const common_options& options, bool sure) {
+    if (const auto settings = read_settings(options);
+        settings && sure && options.mode == run_mode::real) {
+        clear_root_afterwards(settings->root);
+    }
     const auto made = make_context(options, password_need::none, program_need::all);
     if (!made) {
         return options.out->complain(made.error().message);

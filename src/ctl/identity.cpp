@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -145,6 +146,21 @@ result<std::string> become_server_user(
         return reached.error();
     }
     return result<std::string>(boost::system::in_place_value, name);
+}
+
+void clear_root_afterwards(const fs::path& root) {
+    if (::geteuid() != 0) {
+        return;
+    }
+    const pid_t child = ::fork();
+    if (child <= 0) {
+        return;  // the child, or no child: then the folder stays
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    ::rmdir(root.c_str());
+    std::_Exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
 }  // namespace pgweir::ctl

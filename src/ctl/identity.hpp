@@ -9,6 +9,7 @@
 #include "cluster/runner.hpp"
 #include "cluster/settings.hpp"
 
+#include <filesystem>
 #include <string>
 
 namespace pgweir::ctl {
@@ -19,5 +20,10 @@ namespace pgweir::ctl {
 result<std::string> become_server_user(
     const cluster::cluster_settings& settings, cluster::run_mode mode
 );
+
+/// As root: goes on in a child, waits for it, and takes away the cluster's root folder if it is
+/// empty then, which the servers' user may have no right to do. Returns in the child alone, or at
+/// once when the program is not root's. REQUIRES: one thread, nothing printed yet.
+void clear_root_afterwards(const std::filesystem::path& root);
 
 }  // namespace pgweir::ctl

@@ -49,6 +49,18 @@ def test_destroy_leaves_nothing_and_asks_first(new):
     managed.do("destroy", "--yes")
 
 
+def test_a_folder_in_one_of_roots_goes_too(new):
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a folder that others cannot remove")
+    managed = new(standbys=0)
+    parent = f"{managed.folder}/roots"
+    os.mkdir(parent)
+    root = ["--root", f"{parent}/cluster"]
+    managed.do(*root, "init")
+    managed.do(*root, "destroy", "--yes")
+    assert os.listdir(parent) == []
+
+
 def test_everything_killed_anywhere_is_finished_by_the_next(new):
     managed = new()
     assert managed.finish_with_kills("init") >= 5
