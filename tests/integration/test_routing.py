@@ -1,7 +1,6 @@
 """Reads go to standbys, own writes are always seen, what a standby refuses is asked again, and a change of primary is
 a pause. Each test has servers of its own."""
 
-import contextlib
 import threading
 import time
 
@@ -10,71 +9,10 @@ import pytest
 from harness import check_error, closed_with, pgweir_only
 from pooler import seconds
 from postgres import free_port
+from routed import READ, Routed
 from wire import bind, describe, execute, parse, query, request, sync, wait_until
 
 pytestmark = pgweir_only
-
-READ = "select b from t where a = 1"
-
-
-def routed(servers, more=""):
-    hosts = ",".join("127.0.0.1" for _ in servers)
-    ports = ",".join(str(server.port) for server in servers)
-    return f"host={hosts} port={ports} dbname=app routing=auto {more}"
-
-
-class Routed:
-    """Servers, and a pooler that routes the database app over them."""
-
-    def __init__(self, replicas, start_pooler, standbys, more, settings):
-        self.replicas = replicas
-        self.primary = replicas.servers[0]
-        self.primary.ask("create table t (a int primary key, b int); grant all on t to public")
-        self.primary.ask("insert into t select g, 0 from generate_series(1, 100) g")
-        self.standbys = [replicas.add() for _ in range(standbys)]
-        settings = {"topology_user": "watcher", "verbose": 2, **settings}
-        self.pooler = start_pooler(
-            server=None, databases={"app": routed(replicas.servers, more)}, **settings
-        )
-        self.wait_for_judgement()
-
-    def wait_for_judgement(self, sql=READ):
-        """Until a statement is known as a read, and the standbys have caught up."""
-        with self.pooler.client() as client:
-            wait_until(
-                lambda: self.client_reads(client, sql), "reads go to standbys", seconds(20), 0.02
-            )
-
-    def client_reads(self, client, sql):
-        before = self.count("read on a standby") + self.count("read on the primary", "its part")
-        client.query(sql)
-        after = self.count("read on a standby") + self.count("read on the primary", "its part")
-        return after > before
-
-    def count(self, what, reason=""):
-        for row in self.pooler.show("ROUTING"):
-            if row["what"] == what and row["reason"] == reason:
-                return int(row["count"])
-        raise AssertionError(f"no row {what!r} {reason!r}")
-
-    @contextlib.contextmanager
-    def counted(self, what, reason="", by=1):
-        before = self.count(what, reason)
-        yield
-        assert self.count(what, reason) - before == by, self.pooler.show("ROUTING")
-
-    def pause_replay(self):
-        for standby in self.standbys:
-            standby.ask("select pg_wal_replay_pause()")
-            wait_until(
-                lambda s=standby: s.ask("select pg_get_wal_replay_pause_state()") == "paused",
-                "replay is paused",
-                seconds(10),
-            )
-
-    def resume_replay(self):
-        for standby in self.standbys:
-            standby.ask("select pg_wal_replay_resume()")
 
 
 @pytest.fixture
@@ -545,17 +483,6 @@ class Writers:
             thread.join()
 
 
-def wait_for_primary(r, server):
-    wait_until(
-        lambda: any(
-            int(row["port"]) == server.port and row["role"] == "primary" and row["state"] == "serving"
-            for row in r.pooler.show("TOPOLOGY")
-        ),
-        "the new primary serves",
-        seconds(30),
-    )
-
-
 def test_promotion_is_a_pause(route):
     r = route(default_pool_size=10)
     idle = r.pooler.client()
@@ -565,7 +492,7 @@ def test_promotion_is_a_pause(route):
     with r.pooler.client() as client:
         assert client.ask(READ) == "0", "reads go on"
     r.standbys[0].promote()
-    wait_for_primary(r, r.standbys[0])
+    r.wait_for_primary(r.standbys[0])
     done = len(writers.acknowledged)
     wait_until(lambda: len(writers.acknowledged) > done + 20, "writes go on", seconds(30))
     writers.stop()
@@ -580,7 +507,7 @@ def test_primary_that_hangs_is_left(route):
     r = route()
     r.primary.freeze()
     r.standbys[0].promote()
-    wait_for_primary(r, r.standbys[0])
+    r.wait_for_primary(r.standbys[0])
     with r.pooler.client() as client:
         assert client.query("update t set b = 1 where a = 1").tags == ["UPDATE 1"]
     assert r.standbys[0].ask(READ) == 1
@@ -590,7 +517,7 @@ def test_old_primary_that_comes_back_gets_nothing(route):
     r = route()
     r.primary.stop("fast")
     r.standbys[0].promote()
-    wait_for_primary(r, r.standbys[0])
+    r.wait_for_primary(r.standbys[0])
     r.primary.start()
     wait_until(
         lambda: any(

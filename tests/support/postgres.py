@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 import psycopg
 
@@ -167,6 +168,22 @@ class Server:
         os.kill(self._processes()[0], signal.SIGSTOP)  # so that the others do not change meanwhile
         for process in self._processes()[1:]:
             os.kill(process, signal.SIGSTOP)
+
+    def kill(self):
+        """Its first process is gone without a word, and the others follow as they notice."""
+        processes = self._processes()
+        os.kill(processes[0], signal.SIGKILL)
+        self.running = False
+        limit = time.monotonic() + 30
+        while any(os.path.exists(f"/proc/{process}") for process in processes):
+            assert time.monotonic() < limit, "processes of the killed server live on"
+            time.sleep(0.005)
+
+    def configure(self, name, value):
+        """What a restart keeps; a reload is enough for it."""
+        with self.connect("postgres") as connection:
+            connection.execute(f"alter system set {name} = '{value}'")
+            connection.execute("select pg_reload_conf()")
 
     def thaw(self):
         for process in reversed(self._processes()):
@@ -322,9 +339,7 @@ class Replicas:
     @staticmethod
     def follow(standby, primary):
         conninfo = f"host=127.0.0.1 port={primary.port} user=postgres"
-        with standby.connect("postgres") as connection:
-            connection.execute(f"alter system set primary_conninfo = '{conninfo}'")
-            connection.execute("select pg_reload_conf()")
+        standby.configure("primary_conninfo", conninfo)
 
     def stop(self):
         for server in self.servers:
