@@ -146,6 +146,12 @@ public:
     /// were used since.
     void retire_used_since(std::uint32_t segment) noexcept;
 
+    /// Who has sent the last request that makes or drops the server's own unnamed statement; 0:
+    /// nobody.
+    std::uint64_t unnamed_owner() const noexcept { return unnamed_owner_; }
+
+    void set_unnamed_owner(std::uint64_t client_id) noexcept { unnamed_owner_ = client_id; }
+
     std::size_t size() const noexcept { return entries_.size(); }
 
 private:
@@ -172,6 +178,7 @@ private:
     std::size_t head_ = 0;
     std::uint32_t describing_ = 0;
     std::uint32_t losses_ = 0;
+    std::uint64_t unnamed_owner_ = 0;
     std::uint64_t last_rows_ = 0;
 };
 

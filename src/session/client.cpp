@@ -616,8 +616,11 @@ bool client::concerns_statements(request what) noexcept {
 /// A request that the server gets as it is: what replaces its unnamed statement leaves none of
 /// another client's.
 void client::note_unnamed(request what, std::string_view body) noexcept {
-    unnamed_is_own_ = unnamed_is_own_ || what == request::query ||
-                      (what == request::parse && body.starts_with('\0'));
+    const bool own = what == request::query || (what == request::parse && body.starts_with('\0'));
+    if (own && !unnamed_is_own_) {
+        unnamed_is_own_ = true;
+        server_->statements().set_unnamed_owner(id_);
+    }
 }
 
 extended_query::server client::target() {
@@ -1093,7 +1096,7 @@ bool client::begin_lease(pool::server_connection& server) {
     const bool reset = mode_ == config::pool_mode::session ||
                        wanted->terms.reset_always.load(std::memory_order_relaxed);
     cancel_due_ = false;
-    unnamed_is_own_ = false;
+    unnamed_is_own_ = server.statements().unnamed_owner() == id_;
     server.lease_to(*this, reset ? pool::reset_policy::reset : pool::reset_policy::keep);
     request_at_ = net::loop::now();
     if (!begun_here()) {

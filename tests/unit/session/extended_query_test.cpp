@@ -164,12 +164,16 @@ public:
 
     bool sending_again() const { return sent_again_; }
 
+    std::uint64_t id() const { return reinterpret_cast<std::uintptr_t>(this); }
+
     bool keeps_unnamed = true;
 
 private:
     void note_unnamed(request what, const wire_message& next) {
-        unnamed_is_own = unnamed_is_own || what == request::query ||
-                         (what == request::parse && next.body.starts_with('\0'));
+        if (what == request::query || (what == request::parse && next.body.starts_with('\0'))) {
+            unnamed_is_own = true;
+            leased->statements.set_unnamed_owner(id());
+        }
     }
 
     bool concerns(request what, const wire_message& next) {
@@ -468,7 +472,7 @@ private:
             });
             if (!taken) {
                 c.leased = &some;
-                c.unnamed_is_own = false;
+                c.unnamed_is_own = some.statements.unnamed_owner() == c.id();
                 return;
             }
         }
@@ -738,6 +742,18 @@ TEST(ExtendedQueryTest, NobodyRunsAnUnnamedStatementOfAnotherClient) {
     EXPECT_EQ(b.expected[b.expected.size() - 2], "E26000");
     one.exchange(b, describe("") + plain('S'));
     one.exchange(b, parse("", "y") + run(""));
+}
+
+TEST(ExtendedQueryTest, UnnamedStatementIsThereAsLongAsNobodyElseHadTheServer) {
+    world one(1, 10, 1);
+    one.members().reserve(2);
+    auto& a = one.add_client();
+    auto& b = one.add_client();
+    one.exchange(a, parse("", "x") + plain('S'));
+    one.exchange(a, describe("") + plain('S'));
+    one.exchange(b, parse("s", "x") + run("s"));
+    one.exchange(a, run(""));
+    EXPECT_EQ(a.expected[a.expected.size() - 3], "D:x");
 }
 
 TEST(ExtendedQueryTest, UnnamedStatementsTakeNoRoomFromNamedOnes) {
