@@ -146,11 +146,11 @@ public:
     /// were used since.
     void retire_used_since(std::uint32_t segment) noexcept;
 
-    /// Who has sent the last request that makes or drops the server's own unnamed statement; 0:
-    /// nobody.
+    /// The turn of the store's at which a client has made or dropped the server's own unnamed
+    /// statement: it knows it again by that. 0: nobody.
     std::uint64_t unnamed_owner() const noexcept { return unnamed_owner_; }
 
-    void set_unnamed_owner(std::uint64_t client_id) noexcept { unnamed_owner_ = client_id; }
+    void set_unnamed_owner(std::uint64_t turn) noexcept { unnamed_owner_ = turn; }
 
     std::size_t size() const noexcept { return entries_.size(); }
 

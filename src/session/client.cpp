@@ -613,13 +613,16 @@ bool client::concerns_statements(request what) noexcept {
     return !unnamed_is_own_ && extended_query::concerns_unnamed(what, body);
 }
 
-/// A request that the server gets as it is: what replaces its unnamed statement leaves none of
-/// another client's.
+/// A request that the server gets as it is. What replaces the server's unnamed statement makes it
+/// this client's, and what the client has left on other servers nobody's.
 void client::note_unnamed(request what, std::string_view body) noexcept {
     const bool own = what == request::query || (what == request::parse && body.starts_with('\0'));
     if (own && !unnamed_is_own_) {
         unnamed_is_own_ = true;
-        server_->statements().set_unnamed_owner(id_);
+        unnamed_turn_ = host_.statements().next_turn();
+        server_->statements().set_unnamed_owner(unnamed_turn_);
+    } else if (what == request::close && body.size() == 2 && body[0] == 'S') {
+        unnamed_turn_ = 0;
     }
 }
 
@@ -648,6 +651,9 @@ extended_query::step client::step_of(request what, std::string& out, std::string
     bound_text = to.bound;
     if (step <= extended_query::step::replaced && !to.unnamed) {
         note_unnamed(what, scanner_.body());
+    } else if (what == request::parse && to.unnamed) {
+        unnamed_is_own_ = false;
+        unnamed_turn_ = 0;
     }
     guard_wanted_ = guard_wanted_ || to.uses_shared;
     at_risk_ = at_risk_ || to.at_risk;
@@ -1096,7 +1102,7 @@ bool client::begin_lease(pool::server_connection& server) {
     const bool reset = mode_ == config::pool_mode::session ||
                        wanted->terms.reset_always.load(std::memory_order_relaxed);
     cancel_due_ = false;
-    unnamed_is_own_ = server.statements().unnamed_owner() == id_;
+    unnamed_is_own_ = unnamed_turn_ != 0 && server.statements().unnamed_owner() == unnamed_turn_;
     server.lease_to(*this, reset ? pool::reset_policy::reset : pool::reset_policy::keep);
     request_at_ = net::loop::now();
     if (!begun_here()) {

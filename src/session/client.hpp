@@ -286,6 +286,7 @@ private:
     pool::parameter_set_ptr parameters_;
     std::string pending_;  // requests that no server has got yet
     std::uint64_t cancel_key_ = 0;
+    std::uint64_t unnamed_turn_ = 0;  // by which a server's unnamed statement is known as its own
     steady_time connected_at_;
     steady_time request_at_{};  // of the request under way, or the last one
     steady_time transaction_at_{};

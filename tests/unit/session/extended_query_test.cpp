@@ -104,6 +104,7 @@ public:
     server* leased = nullptr;
     bool pinned = false;
     bool unnamed_is_own = false;
+    std::uint64_t unnamed_turn = 0;
     std::vector<std::string> received;
 
     void send(const std::string& bytes) {
@@ -164,15 +165,18 @@ public:
 
     bool sending_again() const { return sent_again_; }
 
-    std::uint64_t id() const { return reinterpret_cast<std::uintptr_t>(this); }
-
     bool keeps_unnamed = true;
 
 private:
     void note_unnamed(request what, const wire_message& next) {
-        if (what == request::query || (what == request::parse && next.body.starts_with('\0'))) {
+        const bool own =
+            what == request::query || (what == request::parse && next.body.starts_with('\0'));
+        if (own && !unnamed_is_own) {
             unnamed_is_own = true;
-            leased->statements.set_unnamed_owner(id());
+            unnamed_turn = store_.next_turn();
+            leased->statements.set_unnamed_owner(unnamed_turn);
+        } else if (what == request::close && next.body == std::string("S\0", 2)) {
+            unnamed_turn = 0;
         }
     }
 
@@ -293,6 +297,9 @@ private:
         }
         if (step != extended_query::step::hold && !to.unnamed) {
             note_unnamed(what, next);
+        } else if (what == request::parse && to.unnamed) {
+            unnamed_is_own = false;
+            unnamed_turn = 0;
         }
         pinned = pinned || !to.pin.empty();
         at_risk_ = at_risk_ || to.at_risk;
@@ -472,7 +479,8 @@ private:
             });
             if (!taken) {
                 c.leased = &some;
-                c.unnamed_is_own = some.statements.unnamed_owner() == c.id();
+                c.unnamed_is_own =
+                    c.unnamed_turn != 0 && some.statements.unnamed_owner() == c.unnamed_turn;
                 return;
             }
         }
