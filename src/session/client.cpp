@@ -1284,6 +1284,9 @@ void client::on_replies(std::string_view bytes) {
     if (routing_ && !routing_->guard.off()) {
         return on_guarded(bytes);
     }
+    if (routing_ && routing_->lease == routing_state::use::home) {
+        note_use();  // before anybody can know of it and look elsewhere
+    }
     if (guard_ == nullptr || guard_->off() || passes_guard(bytes)) {
         give(bytes);
     }

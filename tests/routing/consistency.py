@@ -216,14 +216,15 @@ class Checker:
     def reader(self, number, chance):
         """Who has seen n knows which value each row had then at least: the last one up to n that is the row's.
 
-        Some of it is seen on the primary, which the standbys have to catch up with then.
+        With --pinned some of it is seen on the primary, which the standbys have to catch up with then.
         """
         seen = collections.Counter()
         with self.pooler.client() as client:
             while not self.stopping.is_set():
                 writer = chance.randrange(self.writers)
                 row = chance.randrange(ROWS)
-                prefix = "/* pgweir: primary */ " if chance.random() < 0.05 else ""
+                pinned = chance.random() < self.options.pinned
+                prefix = "/* pgweir: primary */ " if pinned else ""
                 value = self.read(client, chance, 1 + writer * ROWS + row, prefix)
                 self.reads_of[number] += 1
                 newest = seen[writer]
@@ -265,6 +266,13 @@ def arguments():
     parser.add_argument("--mode", choices=list(CONSISTENCY), default="own")
     parser.add_argument(
         "--consistency", help="read_consistency, if it is not the mode's own: with eventual, the checker must find something"
+    )
+    parser.add_argument(
+        "--pinned",
+        type=float,
+        default=0.0,
+        help="in session mode, the share of reads that are pinned to the primary. A standby can show a commit before its"
+        " primary does (see docs/routing.md), so with these the checker finds something on a machine that is busy enough",
     )
     parser.add_argument("--seed", type=int, default=6432)
     parser.add_argument(
