@@ -219,6 +219,7 @@ private:
     bool go_read(std::string_view bytes, const routed_session::plan& to);
     bool go_fixed(std::string_view bytes, const routed_session::plan& to);
     void take_host(std::size_t host);
+    microseconds read_patience() const;
     bool prefer_home() noexcept;
     void await_view(std::string_view bytes, steady_time until);
     bool waits_for_view() const noexcept;

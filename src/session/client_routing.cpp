@@ -266,9 +266,9 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
         const bool unsent =
             is_sampled(*view, marks) && view->inserted.lsn > view->flushed + page_header;
         if (r.wait_until == steady_time::min()) {
-            r.wait_until = now + global.read_wait_timeout;
+            r.wait_until = now + read_patience();
         }
-        if (unsent || now >= r.wait_until) {
+        if ((unsent && view->primary) || now >= r.wait_until) {
             r.wait_until = steady_time::min();
             host_.routing().not_fresh.add(1);
             return false;
@@ -347,6 +347,15 @@ void client::take_host(std::size_t host) {
         return &r.pool_of_host(core, host);
     });
     host_.await_view(r);
+}
+
+/// How long a read waits for a standby. Without a primary there is nobody else to answer it.
+microseconds client::read_patience() const {
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    const router::cluster_view_ptr& view = host_.view_of(routing_->home.database);
+    const bool alone = view != nullptr && !view->primary;
+    return alone ? std::max(global.failover_wait_timeout, global.read_wait_timeout)
+                 : global.read_wait_timeout;
 }
 
 /// The primary takes what was meant for a standby. False if that is not so.
@@ -441,11 +450,12 @@ bool client::is_too_young(const pool::server_connection& server) const {
 /// The server is given back until its host has been asked once more.
 void client::await_older_server(pool::server_connection& server) {
     routing_state& r = *routing_;
-    const auto& global = host_.current_runtime()->configuration->global;
-    const steady_time until = net::loop::now() + global.read_wait_timeout;
+    if (r.wait_until == steady_time::min()) {
+        r.wait_until = net::loop::now() + read_patience();
+    }
     host_.request_sample(r.home.database);
     r.forget_lease();
-    await_view({}, until);
+    await_view({}, r.wait_until);
     server.end_lease(pool::lease_end::done);
 }
 

@@ -108,8 +108,8 @@ void cluster_state::learn(host& of, const answer& said) {
             of.received_to = 0;
         }
         of.received_to = std::max({of.received_to, said.received.value_or(0), replayed});
-    } else if (!said.in_recovery || replayed > of.received_to) {
-        of.timeline = 0;  // it has more than we have seen it receive
+    } else if (!said.in_recovery || replayed > std::max(of.received_to, said.received.value_or(0))) {
+        of.timeline = 0;  // it has more than it has received: from an archive, of any timeline
     }
     if (said.in_recovery || said.timeline != of.rival_on) {
         of.rival_on = 0;
@@ -444,7 +444,9 @@ void cluster_state::measure(host& of, host_view& out) const {
     if (of.timeline != 0 && of.timeline == view_.inserted.timeline && of.said.replayed) {
         const std::uint64_t replayed = *of.said.replayed;
         const std::uint64_t end = view_.inserted.lsn;
-        of.fresh_as_of = std::max(of.fresh_as_of, samples_.reached(replayed));
+        // What came after the last time that its receiver was seen does not count.
+        const std::uint64_t surely = std::min(replayed, of.received_to);
+        of.fresh_as_of = std::max(of.fresh_as_of, samples_.reached(surely));
         out.lag_bytes = end > replayed ? end - replayed : 0;
         if (*out.lag_bytes == 0) {
             out.lag_time = microseconds(0);

@@ -474,10 +474,15 @@ class Writers:
                 assert not client.query(READ).errors
             except Exception as failure:  # the connection is gone
                 self.errors.append(failure)
-                client = None
+                if client is not None:
+                    client.vanish()
+                    client = None
             self.longest = max(self.longest, time.monotonic() - begin)
 
-    def stop(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.stopping.set()
         for thread in self.threads:
             thread.join()
@@ -486,16 +491,15 @@ class Writers:
 def test_promotion_is_a_pause(route):
     r = route(default_pool_size=10)
     idle = r.pooler.client()
-    writers = Writers(r.pooler, 6)
-    time.sleep(0.5)
-    r.primary.stop("fast")
-    with r.pooler.client() as client:
-        assert client.ask(READ) == "0", "reads go on"
-    r.standbys[0].promote()
-    r.wait_for_primary(r.standbys[0])
-    done = len(writers.acknowledged)
-    wait_until(lambda: len(writers.acknowledged) > done + 20, "writes go on", seconds(30))
-    writers.stop()
+    with Writers(r.pooler, 6) as writers:
+        time.sleep(0.5)
+        r.primary.stop("fast")
+        with r.pooler.client() as client:
+            assert client.ask(READ) == "0", "reads go on"
+        r.standbys[0].promote()
+        r.wait_for_primary(r.standbys[0])
+        done = len(writers.acknowledged)
+        wait_until(lambda: len(writers.acknowledged) > done + 20, "writes go on", seconds(30))
     assert len(writers.errors) <= 6, writers.errors
     kept = {row[0] for row in r.standbys[0].rows("select a from t")}
     assert set(writers.acknowledged) <= kept, "a clean stop ships everything"

@@ -65,10 +65,14 @@ public:
 
     /// A standby answers that receives nothing just now.
     void lonely_standby(std::size_t host, std::uint64_t replayed = 10 * megabyte) {
+        lonely_standby(host, replayed, replayed);
+    }
+
+    void lonely_standby(std::size_t host, std::uint64_t replayed, std::uint64_t received) {
         answer said = basics(host);
         said.in_recovery = true;
         said.replayed = replayed;
-        said.received = replayed;
+        said.received = received;
         take(host, said);
     }
 
@@ -500,8 +504,20 @@ TEST(ClusterStateTest, StandbyServesOnWithoutItsReceiverWhileItReplaysWhatItHasR
     EXPECT_EQ(c.state_of(1), host_state::serving);
     EXPECT_EQ(c.host(1).position, (router::wal_position{1, 11 * megabyte}));
     c.lonely_standby(1, 13 * megabyte);
+    EXPECT_EQ(c.state_of(1), host_state::serving) << "it was received after the last answer";
+    c.lonely_standby(1, 14 * megabyte, 13 * megabyte);
     EXPECT_EQ(c.state_of(1), host_state::late) << "this has come from somewhere else";
     EXPECT_FALSE(c.host(1).position.known());
+}
+
+TEST(ClusterStateTest, WhatAStandbyWasNotSeenToReceiveMakesItNoFresher) {
+    cluster c(2);
+    c.received_to(10 * megabyte);
+    c.standby(1, 1, 10 * megabyte);
+    c.primary(0, 1, 11 * megabyte);
+    c.lonely_standby(1, 12 * megabyte);
+    EXPECT_EQ(c.state_of(1), host_state::serving);
+    EXPECT_EQ(c.host(1).fresh_as_of, steady_time{}) << "it may be of another timeline";
 }
 
 TEST(ClusterStateTest, StandbyThatWasNeverSeenToReceiveIsLate) {
