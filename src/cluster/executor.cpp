@@ -636,6 +636,7 @@ result<note> executor::act_on(const act::free_data_directory& what) {
             what.server.name
         )};
     }
+    forget_ended_process(what.server);
     const auto name = set_aside(what.server.data);
     return name ? result<note>{note{"what was there is now " + name->string()}} : name.error();
 }

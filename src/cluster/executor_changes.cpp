@@ -144,7 +144,15 @@ result<bool> executor::done(const act::require_streaming& what) const {
     return state ? result<bool>{*state == "1"} : state.error();
 }
 
+// One that was started a moment ago, or has lost its connection, tries again every 5 s.
 result<note> executor::act_on(const act::require_streaming& what) {
+    const bool streams = comes_true(seconds(10), [&] {
+        const auto now = done(what);
+        return now && *now;
+    });
+    if (streams) {
+        return note{};
+    }
     return failure{fmt::format(
         "the primary does not stream to {}: it would lack what was written last. pgweirctl check "
         "says what is the matter; pgweirctl rejoin {} makes it follow again",
@@ -345,6 +353,7 @@ result<note> executor::act_on(const act::match_history& what) {
         }
     }
     if (!is_vacant(server.data)) {
+        forget_ended_process(server);
         const auto name = set_aside(server.data);
         if (!name) {
             return name.error();

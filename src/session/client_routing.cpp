@@ -284,7 +284,6 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
         host_.routing().reads_on_primary.add(1);
         return false;
     }
-    host_.routing().reads_on_standby.add(1);
     const std::string_view whole = bytes.substr(0, to.length);
     r.guard.begin();
     r.guard.keep(whole);
@@ -518,6 +517,7 @@ void client::on_guarded(std::string_view bytes) {
         }
         bytes = {};  // held like the rest
     }
+    host_.routing().reads_on_standby.add(1);
     give(r.guard.end());
     give(bytes);
 }

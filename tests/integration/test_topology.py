@@ -301,7 +301,7 @@ def test_stopped_primary_comes_back(watch, three):
     expect(pooler, {primary: PRIMARY, first: STANDBY, second: STANDBY})
     primary.stop("immediate")
     expect(pooler, {primary: GONE, first: STANDBY, second: STANDBY}, timeout=5)
-    assert "Connection refused" in why(pooler, primary)
+    wait_until(lambda: "Connection refused" in why(pooler, primary), "nobody listens there")
     primary.start()
     expect(pooler, {primary: PRIMARY})
     assert pooler.log().count("is the primary, on timeline 1") == 2
