@@ -146,7 +146,7 @@ result<bool> executor::done(const act::require_streaming& what) const {
 
 // One that was started a moment ago, or has lost its connection, tries again every 5 s.
 result<note> executor::act_on(const act::require_streaming& what) {
-    const bool streams = comes_true(seconds(10), [&] {
+    const bool streams = comes_true(seconds(30), [&] {
         const auto now = done(what);
         return now && *now;
     });
