@@ -14,6 +14,7 @@ COLUMNS = [
     ("p99_alone_ms", "p99 alone", "{:.2f}"),
     ("p99_growth", "p99 : alone", "{:.2f}"),
     ("cpu_us", "CPU us/tx", "{:,.1f}"),
+    ("off_weights", "off weights", "{:.1%}"),
     ("servers", "servers", "{:.0f}"),
     ("idle_bytes", "idle B/client", "{:,.0f}"),
     ("used_bytes", "after a query", "{:,.0f}"),

@@ -15,6 +15,7 @@ from . import machine
 
 POSTGRES_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 PASSWORD = "bench"
+STANDBYS = 2
 
 POSTGRES_SETTINGS = """
 port = {port}
@@ -28,7 +29,7 @@ password_encryption = scram-sha-256
 """
 
 POOLER_SETTINGS = """[databases]
-bench = host=127.0.0.1 port={server_port} dbname=bench
+bench = {database}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -69,7 +70,9 @@ class Postgres:
 
     def __init__(self, folder, ports, scale):
         self.folder = folder / "postgres"
+        self.ports = ports
         self.port = ports.take()
+        self.standbys = []
         self.folder.mkdir(mode=0o700)
         user = machine.server_user()
         shutil.chown(self.folder, user.pw_uid, user.pw_gid)
@@ -82,6 +85,7 @@ class Postgres:
             "local all all trust\n"
             "host all bench_scram 127.0.0.1/32 scram-sha-256\n"
             "host all all 127.0.0.1/32 trust\n"
+            "local replication all trust\n"
         )
         self.run(["pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", "start"])
         try:
@@ -102,16 +106,65 @@ class Postgres:
         if result.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text()[-2000:]}")
 
-    def sql(self, text, database="bench"):
-        command = [str(POSTGRES_BIN / "psql"), "-X", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres"]
+    def sql(self, text, database="bench", port=None):
+        command = [str(POSTGRES_BIN / "psql"), "-X", "-h", str(self.folder), "-p", str(port or self.port), "-U", "postgres"]
         result = subprocess.run(command + ["-d", database, "-Atqc", text], capture_output=True, text=True, check=True)
         return result.stdout.strip()
 
     def connections_of_benchmark(self):
-        return int(self.sql("select count(*) from pg_stat_activity where usename in ('bench', 'bench_scram')"))
+        query = "select count(*) from pg_stat_activity where usename in ('bench', 'bench_scram')"
+        return int(self.sql(query)) + sum(int(self.sql(query, port=each.port)) for each in self.standbys if each.running)
+
+    def transactions_of_benchmark(self):
+        """So many were committed on each server. What a connection has done is certain to be counted when it is gone."""
+        deadline = time.monotonic() + 10
+        while self.connections_of_benchmark() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        query = "select xact_commit from pg_stat_database where datname = 'bench'"
+        return [int(self.sql(query, port=port)) for port in [self.port] + [each.port for each in self.standbys]]
+
+    def start_standbys(self):
+        """They run for those measurements alone that need them, and know all that the primary knows when they do."""
+        if not self.standbys:
+            self.standbys = [Standby(self, number, self.ports.take()) for number in range(STANDBYS)]
+        for each in self.standbys:
+            each.start()
+        end = self.sql("select pg_current_wal_flush_lsn()")
+        deadline = time.monotonic() + 60
+        while any(self.sql(f"select pg_last_wal_replay_lsn() >= '{end}'", port=each.port) != "t" for each in self.standbys):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the standbys do not catch up")
+            time.sleep(0.02)
+
+    def stop_standbys(self):
+        for each in self.standbys:
+            each.stop()
 
     def stop(self):
+        self.stop_standbys()
         self.run(["pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "-w", "stop"])
+
+
+class Standby:
+    """Follows the primary, which keeps for it what it has missed while it was stopped."""
+
+    def __init__(self, primary, number, port):
+        self.primary = primary
+        self.port = port
+        self.running = False
+        self.data = f"{primary.folder}/standby-{number}"
+        source = ["-h", str(primary.folder), "-p", str(primary.port), "-U", "postgres", "-C", "-S", f"standby_{number}"]
+        primary.run(["pg_basebackup", *source, "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"])
+
+    def start(self):
+        if not self.running:
+            self.primary.run(["pg_ctl", "-D", self.data, "-l", f"{self.data}.log", "-o", f"-p {self.port}", "-w", "start"])
+            self.running = True
+
+    def stop(self):
+        if self.running:
+            self.primary.run(["pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop"])
+            self.running = False
 
 
 class Direct:
@@ -193,7 +246,7 @@ class Pooler(Program):
     def start(self, auth_type, pool, tls=False):
         (self.folder / "users.txt").write_text(f'"bench" ""\n"bench_scram" "{PASSWORD}"\n')
         self.settings = POOLER_SETTINGS.format(
-            server_port=self.postgres.port, port=self.port, auth_type=auth_type, folder=self.folder, pool=pool, extra=self.extra
+            database=self.database(), port=self.port, auth_type=auth_type, folder=self.folder, pool=pool, extra=self.extra
         )
         if tls:
             self.make_certificate()
@@ -201,6 +254,9 @@ class Pooler(Program):
         ini = self.folder / "pooler.ini"
         ini.write_text(self.settings)
         self.run(self.prefix + [str(self.program), str(ini)])
+
+    def database(self):
+        return f"host=127.0.0.1 port={self.postgres.port} dbname=bench"
 
     def make_certificate(self):
         files = [self.folder / "tls.crt", self.folder / "tls.key"]
@@ -211,6 +267,26 @@ class Pooler(Program):
             for path in files:
                 shutil.chown(path, user.pw_uid, user.pw_gid)
                 path.chmod(0o600)
+
+
+class RoutedPooler(Pooler):
+    """pgweir that routes over the primary and its standbys, which run as long as it does."""
+
+    def start(self, auth_type, pool, tls=False):
+        self.postgres.start_standbys()
+        self.before = self.postgres.transactions_of_benchmark()
+        super().start(auth_type, pool, tls)
+
+    def stop(self):
+        super().stop()
+        after = self.postgres.transactions_of_benchmark()
+        self.parts = [more - less for less, more in zip(self.before, after)]  # of the servers, since the start
+        self.postgres.stop_standbys()
+
+    def database(self):
+        ports = [self.postgres.port] + [each.port for each in self.postgres.standbys]
+        hosts = ",".join("127.0.0.1" for _ in ports)
+        return f"host={hosts} port={','.join(map(str, ports))} dbname=bench routing=auto"
 
 
 class Relay(Program):

@@ -1,7 +1,7 @@
 """Who is measured: the names that --subjects knows, and which of them a workload is for."""
 import pathlib
 
-from . import servers
+from . import servers, workloads
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
 PGWEIR = PROJECT / "build" / "release" / "pgweir"
@@ -21,6 +21,7 @@ KNOWN = {
     "pgweir-epoll": Known("engine", PGWEIR, "io_engine = epoll"),
     "pgweir-uring": Known("engine", PGWEIR, "io_engine = io_uring"),
     "pgweir-2": Known("workers", PGWEIR, "workers = 2"),
+    "pgweir-routed": Known("routed", PGWEIR, "topology_user = postgres"),
     "pgbouncer": Known("pooler", "/usr/sbin/pgbouncer"),
     "relay-epoll": Known("relay", RELAY, "--engine=epoll --buffer=64k"),
     "relay-uring": Known("relay", RELAY, "--engine=io_uring --buffer=64k"),
@@ -37,7 +38,10 @@ OPTIONAL = {"pgweir-uring", "relay-uring", "relay-uring-16k"}
 def names_for(options):
     if options.subjects:
         return options.subjects
-    return list(KNOWN) if options.all else DEFAULT
+    if options.all:
+        return list(KNOWN)
+    wanted = set().union(*(each.kinds for each in workloads.ALL if each.name in options.workloads))
+    return DEFAULT + [name for name, known in KNOWN.items() if known.kind == "routed" and "routed" in wanted]
 
 
 def is_relay(name):
@@ -65,7 +69,8 @@ def make(text, options, postgres, folder, ports):
         return servers.Relay(name, kind, program, postgres, folder, ports, " ".join(extra).split())
     if pathlib.Path(program).name == "pgweir" and not any(each.startswith("workers") for each in extra):
         extra.append(f"workers = {options.workers}")
-    return servers.Pooler(name, kind, program, postgres, folder, ports, "\n".join(extra))
+    pooler = servers.RoutedPooler if kind == "routed" else servers.Pooler
+    return pooler(name, kind, program, postgres, folder, ports, "\n".join(extra))
 
 
 def make_all(options, postgres, folder, ports):

@@ -7,6 +7,7 @@ servers                                 connections to PostgreSQL at the end
 p50_ms, p99_ms                          of all transactions, from pgbench's log
 p99_to_p50                              the one divided by the other
 p99_alone_ms, p99_growth                the same before the others came, and p99_ms divided by it
+off_weights                             how far a server's part of the transactions is from a third, divided by a third
 idle_bytes, used_bytes                  memory for each idle client: before and after it has run a query
 """
 import concurrent.futures
@@ -21,7 +22,7 @@ import threading
 import time
 
 from . import machine, traffic
-from .servers import PASSWORD, POSTGRES_BIN, Pooler
+from .servers import PASSWORD, POSTGRES_BIN, Pooler, RoutedPooler
 
 WARM_UP_SECONDS = 1
 
@@ -131,6 +132,17 @@ class Pgbench:
 def percentile(ordered, percent):
     """The smallest value that at least this share of the values does not exceed."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+class Routed(Pgbench):
+    """Reads that a pooler which routes gives to a primary and its standbys. All of them weigh the same."""
+
+    def measure(self, subject, context):
+        figures = super().measure(subject, context)
+        if isinstance(subject, RoutedPooler):
+            parts = subject.parts
+            figures["off_weights"] = max(abs(part * len(parts) / sum(parts) - 1) for part in parts)
+        return figures
 
 
 class Prepared(Pgbench):
@@ -281,6 +293,12 @@ class Storm(Disturbed):
             raise Failed(f"a log-in failed: {error}") from None
 
 
+TWO_READS = """\\set aid random(1, 100000)
+begin;
+select abalance from pgbench_accounts where aid = :aid;
+select bbalance from pgbench_branches where bid = 1;
+commit;
+"""
 BIG_RESULT = "select repeat('x', 1000) from generate_series(1, 10000);\n"
 
 ALL = [
@@ -307,10 +325,15 @@ ALL = [
         "many", "500 clients on 20 servers", ["-S"], clients=500, pool=20, log=True, kinds={"pooler", "engine", "workers"},
         ratios=["p50_ms", "p99_ms", "cpu_us"],
     ),
+    Routed("routed", "one SELECT by primary key; pgweir-routed has two standbys to read from", ["-S"], kinds={"pooler", "routed"}),
+    Pgbench(
+        "routed_begin", "BEGIN, two SELECTs, COMMIT; pgweir-routed sends BEGIN along with the first", [], kinds=POOLERS | {"routed"},
+        script=TWO_READS, log=True, ratios=["p50_ms", "cpu_us"], floor=False,
+    ),
     Pgbench("single", "one client, one SELECT after the other", ["-S"], clients=1, log=True),
     Pgbench("saturated", "50 clients on a pool of 25, as fast as they can", ["-S"], clients=50, pool=25, log=True),
     Pgbench("deployment", "50 clients on a pool of 25 that ask for 3,571 SELECTs a second", ["-S", "-R", "3571"], clients=50, pool=25, log=True),
 ]
 
 # What fits into ten minutes.
-DEFAULT = [w.name for w in ALL if w.name not in ("connect_scram", "connect_tls", "idle_tls", "crowd", "storm")]
+DEFAULT = [w.name for w in ALL if w.name not in ("connect_scram", "connect_tls", "idle_tls", "crowd", "storm", "routed", "routed_begin")]
