@@ -67,7 +67,7 @@ def make(text, options, postgres, folder, ports):
         return servers.Direct(postgres)
     if kind.startswith("relay"):
         return servers.Relay(name, kind, program, postgres, folder, ports, " ".join(extra).split())
-    if pathlib.Path(program).name == "pgweir" and not any(each.startswith("workers") for each in extra):
+    if pathlib.Path(program).name.startswith("pgweir") and not any(each.startswith("workers") for each in extra):
         extra.append(f"workers = {options.workers}")
     pooler = servers.RoutedPooler if kind == "routed" else servers.Pooler
     return pooler(name, kind, program, postgres, folder, ports, "\n".join(extra))

@@ -135,6 +135,7 @@ private:
             return;
         }
         if (socket >= 0) {
+            make_blocking(socket);  // Asio's are not
             apply(options_, socket);
         }
         const callback done = std::move(done_);

@@ -80,6 +80,10 @@ void core_stream::finish(bool at_end) noexcept {
     core_.bury(*this);
 }
 
+bool ends_one_connection(int error) noexcept {
+    return error == EINTR || error == ECONNABORTED || error == EPROTO;
+}
+
 // The turn.
 
 engine_core::~engine_core() {

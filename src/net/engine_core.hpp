@@ -74,6 +74,9 @@ protected:
     bool above_high_ = false;
 };
 
+/// Errors that end one connection that was not accepted yet, and say nothing about the next.
+bool ends_one_connection(int error) noexcept;
+
 std::unique_ptr<engine> make_epoll_engine(boost::asio::io_context& context);
 std::unique_ptr<engine> make_io_uring_engine(boost::asio::io_context& context);
 

@@ -9,6 +9,7 @@
 
 #include "net/engine_core.hpp"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,7 @@
 #include <cerrno>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace pgweir::net {
 
@@ -67,6 +69,30 @@ private:
     std::string queue_;  // bytes not taken by the socket yet, from queue_head_ on
 };
 
+/// Connections that are taken before others get their turn.
+constexpr int most_at_once = 16;
+
+/// A listening socket, watched level-triggered.
+class epoll_acceptor final : public acceptor {
+public:
+    epoll_acceptor(epoll_engine& owner, int listening, std::shared_ptr<accept_handler> handler)
+        : engine_(owner), listening_(listening), handler_(std::move(handler)) {}
+
+    ~epoll_acceptor() override;
+
+    bool accept_one();
+
+    /// How many to accept in this turn. The next one comes at once if there are more, so a
+    /// connection that comes alone costs no second look; who finds more looks further.
+    int turn() noexcept { return std::exchange(at_once_, std::min(2 * at_once_, most_at_once)); }
+
+private:
+    epoll_engine& engine_;
+    int listening_;
+    std::shared_ptr<accept_handler> handler_;
+    int at_once_ = 1;
+};
+
 class epoll_engine final : public engine_core {
 public:
     explicit epoll_engine(asio::io_context& context) : engine_core(context) {
@@ -88,10 +114,29 @@ public:
         return stream_ptr(s);
     }
 
+    std::unique_ptr<acceptor> accept(int listening, std::shared_ptr<accept_handler> handler)
+        override {
+        ::fcntl(listening, F_SETFL, ::fcntl(listening, F_GETFL) | O_NONBLOCK);
+        auto made = std::make_unique<epoll_acceptor>(*this, listening, std::move(handler));
+        acceptors_.push_back(made.get());
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.u64 = reinterpret_cast<std::uintptr_t>(made.get()) | accepting_bit;
+        if (::epoll_ctl(descriptor(), EPOLL_CTL_ADD, listening, &event) != 0) {
+            throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+        }
+        return made;
+    }
+
     std::string_view name() const noexcept override { return "epoll"; }
 
 private:
+    friend class epoll_acceptor;
     friend class epoll_stream;
+
+    /// Of the data of an event that is an acceptor's.
+    static constexpr std::uint64_t accepting_bit = 1;
+    static_assert(alignof(epoll_stream) > accepting_bit && alignof(epoll_acceptor) > accepting_bit);
 
     bool look() override {
         const int count = ::epoll_wait(descriptor(), events_.data(), int(events_.size()), 0);
@@ -99,18 +144,59 @@ private:
         for (int i = 0; i < count; i++) {
             const epoll_event& event = events_[std::size_t(i)];
             counts_.events++;
-            static_cast<epoll_stream*>(event.data.ptr)->on_events(event.events);
+            if ((event.data.u64 & accepting_bit) == 0) {
+                static_cast<epoll_stream*>(event.data.ptr)->on_events(event.events);
+            } else {
+                serve(reinterpret_cast<epoll_acceptor*>(event.data.u64 & ~accepting_bit));
+            }
         }
         return count > 0;
+    }
+
+    bool accepts(const epoll_acceptor* who) const noexcept {
+        return std::find(acceptors_.begin(), acceptors_.end(), who) != acceptors_.end();
+    }
+
+    /// It may have ended in this turn, or end with a connection that it accepts.
+    void serve(epoll_acceptor* who) {
+        int left = accepts(who) ? who->turn() : 0;
+        while (left > 0 && accepts(who) && who->accept_one()) {
+            left--;
+        }
     }
 
     void forget(int socket) noexcept { ::epoll_ctl(descriptor(), EPOLL_CTL_DEL, socket, nullptr); }
 
     using engine_core::make_ready;
 
+    std::vector<epoll_acceptor*> acceptors_;
     std::array<epoll_event, 128> events_{};
     std::array<char, receive_size> buffer_{};
 };
+
+epoll_acceptor::~epoll_acceptor() {
+    engine_.forget(listening_);
+    std::erase(engine_.acceptors_, this);
+}
+
+/// False if there is no more to accept. The acceptor may end in this.
+bool epoll_acceptor::accept_one() {
+    const std::shared_ptr<accept_handler> handler = handler_;
+    sockaddr_storage raw{};
+    socklen_t size = sizeof raw;
+    auto* peer = reinterpret_cast<::sockaddr*>(&raw);
+    const int connection = ::accept4(listening_, peer, &size, SOCK_CLOEXEC);
+    if (connection >= 0) {
+        handler->on_connection(connection, address::from(*peer));
+    } else if (errno == EAGAIN) {
+        at_once_ = 1;
+        return false;
+    } else if (!ends_one_connection(errno)) {
+        handler->on_accept_failed(std::error_code(errno, std::generic_category()));
+        return false;
+    }
+    return true;
+}
 
 epoll_stream::epoll_stream(epoll_engine& owner, int socket, stream_handler& handler) noexcept
     : core_stream(owner, socket, handler), engine_(owner) {}

@@ -19,6 +19,7 @@
 #include "net/chunk_queue.hpp"
 #include "net/engine_core.hpp"
 #include "net/ring_buffers.hpp"
+#include "net/socket_options.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -34,6 +35,7 @@
 #include <cerrno>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace pgweir::net {
 
@@ -148,6 +150,27 @@ private:
     std::unique_ptr<chunk_queue> held_;  // received during a pause
 };
 
+/// A listening socket whose connections the ring accepts by itself. It outlives its acceptor until
+/// the request has come back.
+struct listening {
+    int socket = -1;
+    std::shared_ptr<accept_handler> handler;
+    bool accepting = false;  // a request is armed
+    bool closed = false;     // its acceptor has ended
+    bool broken = false;     // and the handler knows
+};
+
+class uring_acceptor final : public acceptor {
+public:
+    uring_acceptor(io_uring_engine& owner, listening& what) : engine_(owner), what_(what) {}
+
+    ~uring_acceptor() override;
+
+private:
+    io_uring_engine& engine_;
+    listening& what_;
+};
+
 class io_uring_engine final : public engine_core {
 public:
     explicit io_uring_engine(asio::io_context& context)
@@ -166,14 +189,18 @@ public:
     ~io_uring_engine() override { ring_.close(); }
 
     stream_ptr adopt(int socket, stream_handler& handler) override {
-        // The ring waits for sockets by itself, but not for those that are told not to block.
-        const int flags = ::fcntl(socket, F_GETFL);
-        if ((flags & O_NONBLOCK) != 0) {
-            ::fcntl(socket, F_SETFL, flags & ~O_NONBLOCK);
-        }
         auto* s = new uring_stream(*this, socket, handler);
         ask(*s);
         return stream_ptr(s);
+    }
+
+    std::unique_ptr<acceptor> accept(int socket, std::shared_ptr<accept_handler> handler) override {
+        make_blocking(socket);
+        auto& made = *listening_.emplace_back(std::make_unique<listening>());
+        made.socket = socket;
+        made.handler = std::move(handler);
+        changed();
+        return std::make_unique<uring_acceptor>(*this, made);
     }
 
     std::string_view name() const noexcept override { return "io_uring"; }
@@ -182,6 +209,7 @@ public:
     void prove();
 
 private:
+    friend class uring_acceptor;
     friend class uring_stream;
 
     using asking_list = boost::intrusive::list<
@@ -190,10 +218,11 @@ private:
             member_hook<uring_stream, uring_stream::hook_type, &uring_stream::asking_>,
         boost::intrusive::constant_time_size<false>>;
 
-    /// The low bits of a completion's data; the rest is the stream.
-    enum class request : std::uint64_t { receive, send, cancel };
+    /// The low bits of a completion's data; the rest is the stream, or who listens (for a cancel of
+    /// its accept: nobody).
+    enum class request : std::uint64_t { receive, send, cancel, accept };
     static constexpr std::uint64_t request_bits = 3;
-    static_assert(alignof(uring_stream) > request_bits);
+    static_assert(alignof(uring_stream) > request_bits && alignof(listening) > request_bits);
 
     static io_uring& usable(ring& made) {
         if (made.error()) {
@@ -202,8 +231,8 @@ private:
         return made.get();
     }
 
-    static std::uint64_t data_of(const uring_stream& s, request what) noexcept {
-        return reinterpret_cast<std::uintptr_t>(&s) | std::uint64_t(what);
+    static std::uint64_t data_of(const void* whose, request what) noexcept {
+        return reinterpret_cast<std::uintptr_t>(whose) | std::uint64_t(what);
     }
 
     // The turn.
@@ -238,6 +267,17 @@ private:
     void prepare_receive(uring_stream& s);
     void prepare_send(uring_stream& s);
 
+    // Listening.
+
+    /// Who listens has changed, which the next look tells the ring.
+    void changed() {
+        listening_changed_ = true;
+        wake();
+    }
+
+    void prepare_accepts();
+    void on_accept(listening& where, int result, unsigned flags);
+
     // Memory.
 
     void watch_memory();
@@ -246,6 +286,8 @@ private:
     ring_buffers buffers_;
     bool enabled_ = false;
     bool refusal_told_ = false;
+    std::vector<std::unique_ptr<listening>> listening_;
+    bool listening_changed_ = false;
     asking_list asking_;
     asking_list starved_;  // would receive, but the kernel has no buffer
     std::size_t gathers_used_ = 0;
@@ -293,7 +335,7 @@ bool io_uring_engine::look() {
     if (buffers_.worth_shrinking()) {
         watch_memory();
     }
-    return count != 0 || !asking_.empty();
+    return count != 0 || !asking_.empty() || listening_changed_;
 }
 
 bool io_uring_engine::may_wait() {
@@ -332,6 +374,12 @@ unsigned io_uring_engine::reap() {
     io_uring_for_each_cqe(r, head, completion) {
         count++;
         const std::uint64_t data = completion->user_data;
+        if (request(data & request_bits) == request::accept) {
+            if (auto* where = reinterpret_cast<listening*>(data & ~request_bits)) {
+                on_accept(*where, completion->res, completion->flags);
+            }
+            continue;
+        }
         auto& s = *reinterpret_cast<uring_stream*>(data & ~request_bits);
         switch (request(data & request_bits)) {
             case request::receive:
@@ -343,6 +391,8 @@ unsigned io_uring_engine::reap() {
             case request::cancel:
                 s.on_canceled();
                 break;
+            case request::accept:
+                break;
         }
     }
     io_uring_cq_advance(r, count);
@@ -353,6 +403,9 @@ unsigned io_uring_engine::reap() {
 
 void io_uring_engine::prepare() {
     buffers_.publish();
+    if (std::exchange(listening_changed_, false)) {
+        prepare_accepts();
+    }
     for (unsigned i = buffers_.provided(); i > 0 && !starved_.empty(); i--) {
         uring_stream& s = starved_.front();
         starved_.pop_front();
@@ -379,8 +432,8 @@ void io_uring_engine::prepare(uring_stream& s) {
     if (s.wants_cancel()) {
         s.canceling_ = true;
         io_uring_sqe* made = io_uring_get_sqe(&ring_.get());
-        io_uring_prep_cancel64(made, data_of(s, request::receive), 0);
-        io_uring_sqe_set_data64(made, data_of(s, request::cancel));
+        io_uring_prep_cancel64(made, data_of(&s, request::receive), 0);
+        io_uring_sqe_set_data64(made, data_of(&s, request::cancel));
     }
     if (s.wants_send()) {
         prepare_send(s);
@@ -405,7 +458,7 @@ void io_uring_engine::prepare_receive(uring_stream& s) {
     }
     made->flags |= IOSQE_BUFFER_SELECT;
     made->buf_group = ring_buffers::group;
-    io_uring_sqe_set_data64(made, data_of(s, request::receive));
+    io_uring_sqe_set_data64(made, data_of(&s, request::receive));
 }
 
 void io_uring_engine::prepare_send(uring_stream& s) {
@@ -424,7 +477,53 @@ void io_uring_engine::prepare_send(uring_stream& s) {
         message.msg_iovlen = count;
         io_uring_prep_sendmsg(made, s.socket_, &message, how);
     }
-    io_uring_sqe_set_data64(made, data_of(s, request::send));
+    io_uring_sqe_set_data64(made, data_of(&s, request::send));
+}
+
+// Listening.
+
+void io_uring_engine::prepare_accepts() {
+    std::erase_if(listening_, [](const auto& each) { return each->closed && !each->accepting; });
+    for (const auto& each : listening_) {
+        if (io_uring_sq_space_left(&ring_.get()) < 1) {
+            listening_changed_ = true;  // in the next look
+            return;
+        }
+        if (each->closed) {
+            io_uring_sqe* made = io_uring_get_sqe(&ring_.get());
+            io_uring_prep_cancel64(made, data_of(each.get(), request::accept), 0);
+            io_uring_sqe_set_data64(made, data_of(nullptr, request::accept));
+        } else if (!each->accepting && !each->broken) {
+            each->accepting = true;
+            io_uring_sqe* made = io_uring_get_sqe(&ring_.get());
+            io_uring_prep_multishot_accept(made, each->socket, nullptr, nullptr, SOCK_CLOEXEC);
+            io_uring_sqe_set_data64(made, data_of(each.get(), request::accept));
+        }
+    }
+}
+
+void io_uring_engine::on_accept(listening& where, int result, unsigned flags) {
+    const std::shared_ptr<accept_handler> handler = where.handler;
+    if ((flags & IORING_CQE_F_MORE) == 0) {
+        where.accepting = false;
+        where.broken = result < 0 && result != -ECANCELED && !ends_one_connection(-result);
+        changed();
+    }
+    if (result >= 0) {
+        const address peer = address::of_peer(result);
+        if (peer.kind == address::family::none) {
+            ::close(result);  // it has gone already
+            return;
+        }
+        handler->on_connection(result, peer);
+    } else if (where.broken && !where.closed) {
+        handler->on_accept_failed(std::error_code(-result, std::generic_category()));
+    }
+}
+
+uring_acceptor::~uring_acceptor() {
+    what_.closed = true;
+    engine_.changed();
 }
 
 /// Memory that a peak has used is looked at until there is nothing to give back.

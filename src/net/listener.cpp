@@ -33,122 +33,118 @@ constexpr std::chrono::milliseconds retry_after{100};
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-/// Connections that are taken before others get their turn.
-constexpr int most_at_once = 16;
-
-/// These end one connection that was not accepted yet, and say nothing about the next.
-bool ends_one_connection(int error) {
-    return error == EINTR || error == ECONNABORTED || error == EPROTO;
-}
-
-template <typename Protocol>
-class acceptor final : public listener {
+/// A descriptor that is closed at the end, and a path that is removed.
+class listening_socket {
 public:
-    acceptor(loop& owner, callback accepted)
-        : socket_(owner.context()), timer_(owner.context()), accepted_(std::move(accepted)) {}
+    listening_socket(int descriptor, std::string path) noexcept
+        : descriptor_(descriptor), path_(std::move(path)) {}
 
-    ~acceptor() override {
-        error_code ignored;
-        socket_.close(ignored);
+    ~listening_socket() {
+        ::close(descriptor_);
         if (!path_.empty()) {
             ::unlink(path_.c_str());
         }
     }
 
-    std::string name() const override { return name_; }
+    listening_socket(const listening_socket&) = delete;
+    listening_socket& operator=(const listening_socket&) = delete;
 
-    void open(
-        const typename Protocol::endpoint& endpoint,
-        int backlog,
-        error_code& ec,
-        listener::port_use use = listener::port_use::exclusive
-    ) {
-        socket_.open(endpoint.protocol(), ec);
-        if (!ec) {
-            socket_.native_non_blocking(true, ec);
-        }
-        if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
-            if (!ec) {
-                apply_to_listener(socket_.native_handle());
-                socket_.set_option(asio::socket_base::reuse_address(true), ec);
-            }
-            if (!ec && use == listener::port_use::shared) {
-                socket_.set_option(reuse_port(true), ec);
-            }
-            if (!ec && endpoint.address().is_v6()) {
-                socket_.set_option(asio::ip::v6_only(true), ec);
-            }
-        }
-        if (!ec) {
-            socket_.bind(endpoint, ec);
-        }
-        if (!ec) {
-            socket_.listen(backlog, ec);
-        }
+    int descriptor() const noexcept { return descriptor_; }
+
+private:
+    int descriptor_;
+    std::string path_;
+};
+
+/// Hears of connections for a listener, and of some after its end.
+class ear final : public accept_handler, public std::enable_shared_from_this<ear> {
+public:
+    ear(loop& owner, std::string name, int socket, listener::callback accepted)
+        : loop_(owner),
+          name_(std::move(name)),
+          socket_(socket),
+          timer_(owner.context()),
+          accepted_(std::move(accepted)) {}
+
+    void begin() { acceptor_ = loop_.streams().accept(socket_, shared_from_this()); }
+
+    void end() noexcept {
+        acceptor_.reset();
+        timer_.cancel();
     }
 
-    void run(std::string name, std::string path) {
-        name_ = std::move(name);
-        path_ = std::move(path);
-        wait();
+    const std::string& name() const noexcept { return name_; }
+
+    void on_connection(int socket, const address& peer) override { accepted_(socket, peer); }
+
+    void on_accept_failed(std::error_code why) override {
+        log::warning("cannot accept a connection on {}: {}", name_, why.message());
+        acceptor_.reset();
+        timer_.expires_after(retry_after);
+        timer_.async_wait([self = shared_from_this()](error_code ec) {
+            if (!ec) {
+                self->begin();
+            }
+        });
     }
 
 private:
-    /// Asio only waits: its own way of accepting would put each connection into its reactor and
-    /// take it out again.
-    void wait() {
-        socket_.async_wait(socket_.wait_read, [this, life = std::weak_ptr(life_)](error_code ec) {
-            if (ec != asio::error::operation_aborted && !life.expired()) {
-                accept();
-            }
-        });
-    }
-
-    /// The wait that follows ends at once if there is more, so a connection that comes alone costs
-    /// no second look; who finds more looks further.
-    void accept() {
-        const std::weak_ptr life(life_);
-        for (int taken = 0; taken < at_once_; taken++) {
-            sockaddr_storage raw{};
-            socklen_t size = sizeof raw;
-            auto* peer = reinterpret_cast<::sockaddr*>(&raw);
-            const int connection = ::accept4(socket_.native_handle(), peer, &size, SOCK_CLOEXEC);
-            if (connection >= 0) {
-                accepted_(connection, address::from(*peer));
-                if (life.expired()) {
-                    return;
-                }
-            } else if (errno == EAGAIN) {
-                at_once_ = 1;
-                return wait();
-            } else if (!ends_one_connection(errno)) {
-                return retry_later(error_code(errno, boost::system::system_category()));
-            }
-        }
-        at_once_ = std::min(2 * at_once_, most_at_once);
-        wait();
-    }
-
-    void retry_later(const error_code& why) {
-        log::warning("cannot accept a connection on {}: {}", name_, why.message());
-        timer_.expires_after(retry_after);
-        timer_.async_wait([this, life = std::weak_ptr(life_)](error_code aborted) {
-            if (!aborted && !life.expired()) {
-                wait();
-            }
-        });
-    }
-
-    typename Protocol::acceptor socket_;
-    asio::steady_timer timer_;
-    callback accepted_;
-    int at_once_ = 1;
+    loop& loop_;
     std::string name_;
-    std::string path_;
-
-    /// A completion that was on its way when this object ended says no error, but finds nobody.
-    std::shared_ptr<bool> life_ = std::make_shared<bool>(true);
+    int socket_;
+    asio::steady_timer timer_;
+    listener::callback accepted_;
+    std::unique_ptr<acceptor> acceptor_;
 };
+
+class socket_listener final : public listener {
+public:
+    socket_listener(loop& owner, std::string name, int socket, std::string path, callback accepted)
+        : socket_(socket, std::move(path)),
+          ear_(std::make_shared<ear>(owner, std::move(name), socket, std::move(accepted))) {
+        ear_->begin();
+    }
+
+    ~socket_listener() override { ear_->end(); }
+
+    std::string name() const override { return ear_->name(); }
+
+private:
+    listening_socket socket_;
+    std::shared_ptr<ear> ear_;
+};
+
+/// A socket that listens, without Asio, which would look at it, too.
+template <typename Protocol>
+int open_socket(
+    loop& owner,
+    const typename Protocol::endpoint& endpoint,
+    int backlog,
+    error_code& ec,
+    listener::port_use use = listener::port_use::exclusive
+) {
+    typename Protocol::acceptor socket(owner.context());
+    socket.open(endpoint.protocol(), ec);
+    if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
+        if (!ec) {
+            apply_to_listener(socket.native_handle());
+            socket.set_option(asio::socket_base::reuse_address(true), ec);
+        }
+        if (!ec && use == listener::port_use::shared) {
+            socket.set_option(reuse_port(true), ec);
+        }
+        if (!ec && endpoint.address().is_v6()) {
+            socket.set_option(asio::ip::v6_only(true), ec);
+        }
+    }
+    if (!ec) {
+        socket.bind(endpoint, ec);
+    }
+    if (!ec) {
+        socket.listen(backlog, ec);
+    }
+    return ec ? -1 : socket.release(ec);
+}
 
 constexpr const char* port_taken =
     ": another program listens there already; stop it or set another listen_port (pgweirs share "
@@ -195,13 +191,13 @@ result<std::unique_ptr<listener>> listener::tcp(
     if (ec) {
         return cannot_listen(where, ec, port_taken);
     }
-    auto made = std::make_unique<acceptor<tcp>>(owner, std::move(accepted));
-    made->open(found.begin()->endpoint(), backlog, ec, options.use);
+    const int socket = open_socket<tcp>(owner, found.begin()->endpoint(), backlog, ec, options.use);
     if (ec) {
         return cannot_listen(where, ec, port_taken);
     }
-    made->run(where, {});
-    return std::unique_ptr<listener>(std::move(made));
+    return std::unique_ptr<listener>(
+        std::make_unique<socket_listener>(owner, where, socket, std::string(), std::move(accepted))
+    );
 }
 
 result<std::unique_ptr<listener>> listener::local(
@@ -224,11 +220,13 @@ result<std::unique_ptr<listener>> listener::local(
     if (!abstract && !remove_stale(path)) {
         return cannot_listen(path, asio::error::address_in_use, path_taken);
     }
-    auto made = std::make_unique<acceptor<protocol>>(owner, std::move(accepted));
-    made->open(endpoint, backlog, ec);
+    const int socket = open_socket<protocol>(owner, endpoint, backlog, ec);
     if (ec) {
         return cannot_listen(path, ec, path_taken);
     }
+    auto made = std::make_unique<socket_listener>(
+        owner, path, socket, abstract ? std::string() : path, std::move(accepted)
+    );
     if (!abstract) {
         if (!options.group.empty()) {
             const ::group* entry = ::getgrnam(options.group.c_str());
@@ -243,7 +241,6 @@ result<std::unique_ptr<listener>> listener::local(
         }
         ::chmod(path.c_str(), static_cast<mode_t>(options.mode));
     }
-    made->run(path, abstract ? std::string() : path);
     return std::unique_ptr<listener>(std::move(made));
 }
 

@@ -1,5 +1,6 @@
 #include "net/socket_options.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -58,6 +59,13 @@ void apply_to_accepted(const socket_options& options, int socket) noexcept {
         set(socket, SOL_SOCKET, SO_KEEPALIVE, 0);
     }
     set_beyond_keepalive(options, socket);
+}
+
+void make_blocking(int socket) noexcept {
+    const int flags = ::fcntl(socket, F_GETFL);
+    if ((flags & O_NONBLOCK) != 0) {
+        ::fcntl(socket, F_SETFL, flags & ~O_NONBLOCK);
+    }
 }
 
 }  // namespace pgweir::net

@@ -1,6 +1,6 @@
 #pragma once
 
-// What is set on every TCP connection, on both sides.
+// What is set on every connection, on both sides.
 
 namespace pgweir::net {
 
@@ -25,5 +25,8 @@ void apply_to_listener(int socket) noexcept;
 
 /// The rest, on a TCP connection that such a listener has accepted: with the defaults, nothing.
 void apply_to_accepted(const socket_options& options, int socket) noexcept;
+
+/// A ring waits for a socket by itself, but not for one that is told not to block.
+void make_blocking(int socket) noexcept;
 
 }  // namespace pgweir::net

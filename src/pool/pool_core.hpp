@@ -195,6 +195,7 @@ public:
     steady_time lifetime_close_at{};          // of the last server closed for its age
     bool hungry = false;                      // is in the core's list of pools with waiters
     int readers = 0;                          // sessions that keep to it for their reads
+    std::uint64_t usual_load = 0;             // for the choice among hosts: router/read_choice.hpp
     all_server_list servers;
 
     struct side {

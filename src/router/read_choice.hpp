@@ -63,6 +63,31 @@ std::optional<std::size_t> fewest_for_weight(
     return best;
 }
 
+/// What is known of a host when a session asks itself whether it still keeps to the right one.
+struct reader_load {
+    std::uint64_t readers = 0;  ///< sessions that keep to it
+    std::uint64_t usual = 0;    ///< how much was asked of it lately, in sixteenths of a request
+    std::uint64_t weight = 1;
+};
+
+/// How much is usually asked of a host, now that it is `load`: an average over the last sixteen
+/// looks or so, for a single one says more about the moment than about the host.
+constexpr std::uint64_t usual_load(std::uint64_t before, std::uint64_t load) noexcept {
+    return before - before / 16 + load;
+}
+
+/// True if a session that keeps to one host should change to the other: because it is slow, or
+/// because it has more sessions than its weight says, and the other one is not slow.
+constexpr bool should_move(const reader_load& here, const reader_load& there) noexcept {
+    constexpr std::uint64_t request = 16;
+    const std::uint64_t usual_here = here.usual * there.weight;
+    const std::uint64_t usual_there = there.usual * here.weight;
+    const std::uint64_t one = request * here.weight * there.weight;
+    const bool slow = usual_here > 2 * usual_there + 2 * one;
+    const bool crowded = here.readers * there.weight > (there.readers + 1) * here.weight;
+    return slow || (crowded && 2 * usual_there <= 3 * usual_here + 2 * one);
+}
+
 /// Two of the candidates are drawn by their weights, and the one with less to do for its weight is
 /// taken. `chance`: any number; `load(host)`: how much is asked of it now. Nothing if all weights
 /// are 0.

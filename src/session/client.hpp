@@ -215,10 +215,11 @@ private:
     router::read_marks marks_of_read() const;
     void route(std::string_view bytes);
     void answered_here(std::string_view out);
-    void go_home(std::string_view bytes);
+    void go_home(std::string_view bytes, bool read);
     bool go_read(std::string_view bytes, const routed_session::plan& to);
     bool go_fixed(std::string_view bytes, const routed_session::plan& to);
-    void take_host(std::size_t host);
+    void take_host(std::size_t host, pool::pool& of);
+    void wait_for_view_too();
     microseconds read_patience() const;
     bool prefer_home() noexcept;
     void await_view(std::string_view bytes, steady_time until);

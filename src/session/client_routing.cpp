@@ -183,7 +183,7 @@ void client::route(std::string_view bytes) {
                 if (go_read(bytes, plan)) {
                     return;
                 }
-                break;
+                return go_home(bytes, true);
             case step::standby:
                 if (go_fixed(bytes, plan)) {
                     return;
@@ -191,7 +191,7 @@ void client::route(std::string_view bytes) {
                 break;
         }
         r.harmless = plan.harmless && plan.length == bytes.size();
-        return go_home(bytes);
+        return go_home(bytes, false);
     }
 }
 
@@ -215,10 +215,15 @@ void client::answered_here(std::string_view out) {
     watch();
 }
 
-void client::go_home(std::string_view bytes) {
+/// To the primary. `read`: a standby might have answered it, too.
+void client::go_home(std::string_view bytes, bool read) {
     routing_->lease = routing_state::use::home;
+    routing_->could_be_read = read;
     wanted = &routing_->home;
     relay_requests(bytes);
+    if (read) {
+        wait_for_view_too();
+    }
 }
 
 /// Sends the segment at the front to a server that is read from, or lets it wait for one. False if
@@ -226,21 +231,22 @@ void client::go_home(std::string_view bytes) {
 bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
     routing_state& r = *routing_;
     const config::settings& global = host_.current_runtime()->configuration->global;
-    const router::cluster_view_ptr view = host_.view_of(r.home.database);
-    if (std::exchange(r.primary_next, false) || view == nullptr) {
+    const bool primary_next = std::exchange(r.primary_next, false);
+    r.use_view(host_.view_of(r.home.database));
+    const router::cluster_view_ptr& view = r.view;
+    if (primary_next || view == nullptr) {
         return false;
     }
-    r.use_view(view);
     const router::candidates all = router::readable(*view, true, global.read_from_primary);
     const router::read_marks marks = marks_of_read();
     // What was seen on one host can only be lost on another one.
     const auto consistency = r.session.consistency(terms_of_routing());
     const bool keeps = consistency == config::read_consistency::session ||
                        consistency == config::read_consistency::database;
-    const auto choose = [&](pool::pool_core& core, pool::actions&) {
-        auto found = keeps ? r.kept_host(core, all, marks) : r.any_host(core, all);
+    const auto find = [&](pool::pool_core& core) -> std::pair<std::optional<std::size_t>, bool> {
+        const auto found = keeps ? r.kept_host(core, all, marks) : r.any_host(core, all);
         if (!found || router::is_fresh(view->hosts[*found], marks)) {
-            return std::pair(found, found.has_value());
+            return {found, found.has_value()};
         }
         // Another standby may be as far.
         router::candidates fresh;
@@ -254,9 +260,15 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
         if (keeps && other) {
             r.keep_to(&r.pool_of_host(core, *other));
         }
-        return std::pair(other, true);
+        return {other, true};
     };
-    const auto [host, any] = host_.pools().run(host_.id(), choose);
+    pool::pool* of_host = nullptr;
+    const auto [host, any] =
+        host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+            const auto found = find(core);
+            of_host = found.first ? &r.pool_of_host(core, *found.first) : nullptr;
+            return found;
+        });
     if (!any) {
         return false;
     }
@@ -293,8 +305,9 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
     }
     r.one_segment = true;
     pending_ = bytes.substr(to.length);
-    take_host(*host);
+    take_host(*host, *of_host);
     relay_requests(whole);
+    wait_for_view_too();
     return true;
 }
 
@@ -303,14 +316,16 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
 bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
     routing_state& r = *routing_;
     const config::settings& global = host_.current_runtime()->configuration->global;
-    const router::cluster_view_ptr view = host_.view_of(r.home.database);
+    r.use_view(host_.view_of(r.home.database));
+    const router::cluster_view_ptr& view = r.view;
+    pool::pool* of_host = nullptr;
     std::optional<std::size_t> host;
     if (view != nullptr) {
-        r.use_view(view);
         const router::candidates all =
             router::readable(*view, true, to.primary_too && global.read_from_primary);
-        host = host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-            return r.any_host(core, all);
+        host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+            host = r.any_host(core, all);
+            of_host = host ? &r.pool_of_host(core, *host) : nullptr;
         });
     }
     if (!host && to.or_primary) {
@@ -331,21 +346,19 @@ bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
         return false;
     }
     r.fixed = true;
-    take_host(*host);
+    take_host(*host, *of_host);
     relay_requests(bytes);
+    wait_for_view_too();
     return true;
 }
 
 /// The next lease is of this host's pool.
-void client::take_host(std::size_t host) {
+void client::take_host(std::size_t host, pool::pool& of) {
     routing_state& r = *routing_;
     r.lease = routing_state::use::read;
     r.host = host;
     r.incarnation = r.view->hosts[host].incarnation;
-    wanted = host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-        return &r.pool_of_host(core, host);
-    });
-    host_.await_view(r);
+    wanted = &of;
 }
 
 /// How long a read waits for a standby. Without a primary there is nobody else to answer it.
@@ -371,6 +384,13 @@ bool client::prefer_home() noexcept {
 }
 
 // Waiting.
+
+/// Who has to wait for a server may find a better one in the next view.
+void client::wait_for_view_too() {
+    if (state_ == state::waiting) {
+        host_.await_view(*routing_);
+    }
+}
 
 /// What is at hand waits for another view of the cluster.
 void client::await_view(std::string_view bytes, steady_time until) {
@@ -399,15 +419,25 @@ void client::on_view() {
     if (state_ != state::waiting) {
         return;
     }
-    if (r.lease == routing_state::use::home) {
-        return;
-    }
-    if (r.lease == routing_state::use::read) {
-        const router::cluster_view_ptr& view = host_.view_of(r.home.database);
-        if (view != nullptr && r.still_serves(*view)) {
-            return host_.await_view(r);
-        }
-        leave_queue();
+    const router::cluster_view_ptr& view = host_.view_of(r.home.database);
+    switch (r.lease) {
+        case routing_state::use::none:
+            break;
+        case routing_state::use::home:
+            if (!r.could_be_read) {
+                return;
+            }
+            if (view == nullptr || view->primary) {
+                return host_.await_view(r);
+            }
+            leave_queue();  // a standby may answer what the primary cannot any more
+            break;
+        case routing_state::use::read:
+            if (view != nullptr && r.still_serves(*view)) {
+                return host_.await_view(r);
+            }
+            leave_queue();
+            break;
     }
     route_again();
 }

@@ -86,16 +86,24 @@ std::optional<std::size_t> routing_state::kept_host(
         return std::nullopt;
     }
     const std::uint64_t chance = next_chance();
+    const auto look = [&](std::size_t at) {
+        pool::pool& p = pool_of_host(core, at);
+        const auto load = static_cast<std::uint64_t>(pool::pool_core::load(p));
+        p.usual_load = router::usual_load(p.usual_load, load);
+        return router::reader_load{
+            static_cast<std::uint64_t>(p.readers),
+            p.usual_load,
+            static_cast<std::uint64_t>(view->hosts[at].weight)};
+    };
     for (std::size_t i = 0; i < from.count; i++) {
         const std::size_t here = from.index[i];
         if (reader_ == nullptr || reader_ != &pool_of_host(core, here)) {
             continue;
         }
         const std::size_t other = from.index[chance % from.count];
-        pool::pool& there = pool_of_host(core, other);
-        const bool slow = pool::pool_core::load(*reader_) > 2 * pool::pool_core::load(there) + 2;
-        if (slow && other != here && router::is_fresh(view->hosts[other], marks)) {
-            keep_to(&there);
+        if (other != here && router::should_move(look(here), look(other)) &&
+            router::is_fresh(view->hosts[other], marks)) {
+            keep_to(&pool_of_host(core, other));
             return other;
         }
         return here;
@@ -124,6 +132,7 @@ void routing_state::forget_lease() {
     lease = use::none;
     fixed = false;
     one_segment = false;
+    could_be_read = false;
     left = 0;
     begin_before.clear();
     if (!guard.off()) {

@@ -41,8 +41,8 @@ struct routing_state final : view_waiter {
     }
 
     /// The host that the session keeps to for its reads: one that has few of them, and as long as
-    /// it is among the candidates and not much busier than another that is fresh, too. Under the
-    /// pools' mutex.
+    /// it is among the candidates and there is no reason to move to another that is fresh, too.
+    /// Under the pools' mutex.
     std::optional<std::size_t> kept_host(
         pool::pool_core& core, const router::candidates& from, const router::read_marks& marks
     );
@@ -68,11 +68,12 @@ struct routing_state final : view_waiter {
 
     // The lease.
     use lease = use::none;
-    bool fixed = false;        ///< its route was not found by what is asked
-    bool one_segment = false;  ///< it is for a single segment
-    bool harmless = false;     ///< what it is for is no write
-    std::size_t left = 0;      ///< bytes of the segment that wait at the front of what is pending
-    std::size_t host = 0;      ///< of `view`
+    bool fixed = false;          ///< its route was not found by what is asked
+    bool one_segment = false;    ///< it is for a single segment
+    bool harmless = false;       ///< what it is for is no write
+    bool could_be_read = false;  ///< it is the primary's for what a standby could answer, too
+    std::size_t left = 0;        ///< bytes of the segment that wait at the front of what is pending
+    std::size_t host = 0;        ///< of `view`
     std::uint64_t incarnation = 0;
 
     // Sending it again.

@@ -1,19 +1,23 @@
 // Addresses, and connections that are opened and accepted over local sockets of a folder that each
 // test has for itself.
 
+#include "base/log.hpp"
 #include "net/address.hpp"
 #include "net/connector.hpp"
 #include "net/listener.hpp"
 #include "net/loop.hpp"
 #include "net/socket_options.hpp"
+#include "unit/net/engines.hpp"
 
 #include <boost/asio/io_context.hpp>
 
 #include <gtest/gtest.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,7 +88,7 @@ TEST(TargetTest, IsShownByAddressOrPath) {
     EXPECT_EQ(to_string({"@pgweir", 1}), "@pgweir/.s.PGSQL.1");
 }
 
-class ConnectionTest : public testing::Test {
+class ConnectionTest : public testing::TestWithParam<engine_kind> {
 protected:
     ConnectionTest() {
         std::string made = (fs::temp_directory_path() / "pgweir-net-XXXXXX").string();
@@ -129,14 +133,14 @@ protected:
         }
     }
 
-    loop owner;
+    loop owner{GetParam()};
     std::string folder;
     int accepted = -1;
     std::optional<int> connected;
     std::error_code why;
 };
 
-TEST_F(ConnectionTest, ConnectorReachesAListener) {
+TEST_P(ConnectionTest, ConnectorReachesAListener) {
     const auto listening = listen();
     ASSERT_TRUE(listening) << listening.error().message;
     const connector attempt(owner, {folder, 6432}, {}, seconds(30), done());
@@ -149,14 +153,14 @@ TEST_F(ConnectionTest, ConnectorReachesAListener) {
     EXPECT_EQ(byte, 'x');
 }
 
-TEST_F(ConnectionTest, MissingSocketIsAnError) {
+TEST_P(ConnectionTest, MissingSocketIsAnError) {
     const connector attempt(owner, {folder, 6432}, {}, seconds(30), done());
     until([&] { return connected.has_value(); });
     EXPECT_EQ(*connected, -1);
     EXPECT_EQ(why, std::errc::no_such_file_or_directory);
 }
 
-TEST_F(ConnectionTest, AbandonedAttemptIsNeverReported) {
+TEST_P(ConnectionTest, AbandonedAttemptIsNeverReported) {
     const auto listening = listen();
     ASSERT_TRUE(listening);
     { const connector attempt(owner, {folder, 6432}, {}, seconds(30), done()); }
@@ -165,7 +169,7 @@ TEST_F(ConnectionTest, AbandonedAttemptIsNeverReported) {
     EXPECT_FALSE(connected);
 }
 
-TEST_F(ConnectionTest, ListenersPathHasItsRightsAndGoesWithIt) {
+TEST_P(ConnectionTest, ListenersPathHasItsRightsAndGoesWithIt) {
     const std::string path = local_path({folder, 6432});
     {
         const auto listening = listen(0600);
@@ -181,7 +185,7 @@ TEST_F(ConnectionTest, ListenersPathHasItsRightsAndGoesWithIt) {
     EXPECT_FALSE(fs::exists(path));
 }
 
-TEST_F(ConnectionTest, ManyThatComeAtOnceAreAllAccepted) {
+TEST_P(ConnectionTest, ManyThatComeAtOnceAreAllAccepted) {
     listener::local_options options;
     options.directory = folder;
     options.port = 6432;
@@ -211,6 +215,66 @@ TEST_F(ConnectionTest, ManyThatComeAtOnceAreAllAccepted) {
         EXPECT_GE(socket, 0);
         ::close(socket);
     }
+}
+
+TEST_P(ConnectionTest, NobodyIsAcceptedBehindTheEnd) {
+    {
+        const auto listening = listen();
+        ASSERT_TRUE(listening);
+        const connector attempt(owner, {folder, 6432}, {}, seconds(30), done());
+        until([&] { return connected && accepted >= 0; });
+    }
+    ::close(*connected);
+    connected.reset();
+    const connector attempt(owner, {folder, 6432}, {}, seconds(30), done());
+    until([&] { return connected.has_value(); });
+    EXPECT_EQ(*connected, -1);
+}
+
+/// Lowers the limit of this process's descriptors to what is open now.
+class no_more_descriptors {
+public:
+    no_more_descriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+        ::close(next);
+        const rlimit now{static_cast<rlim_t>(next), before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &now);
+    }
+
+    ~no_more_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+class captured_log final : public log::sink {
+public:
+    captured_log() : before_(log::install(this)) {}
+
+    ~captured_log() override { log::install(before_); }
+
+    void write(log::level, std::string_view line) noexcept override { text += line; }
+
+    std::string text;
+
+private:
+    log::sink* before_;
+};
+
+TEST_P(ConnectionTest, WhoComesWhileThereIsNoDescriptorIsAcceptedLater) {
+    const auto listening = listen();
+    ASSERT_TRUE(listening);
+    const connector attempt(owner, {folder, 6432}, {}, seconds(30), done());
+    captured_log told;
+    {
+        const no_more_descriptors limit;
+        until([&] { return connected && !told.text.empty(); });
+        EXPECT_NE(told.text.find("cannot accept a connection on " + folder), std::string::npos)
+            << told.text;
+        EXPECT_EQ(accepted, -1);
+    }
+    until([&] { return accepted >= 0; });
 }
 
 /// A connected pair over TCP; the second end is accepted from a prepared listener.
@@ -255,12 +319,16 @@ TEST(AcceptedSocketTest, AcceptedConnectionsHaveThem) {
     }
 }
 
-TEST_F(ConnectionTest, FolderThatDoesNotExistIsRefusedByName) {
+TEST_P(ConnectionTest, FolderThatDoesNotExistIsRefusedByName) {
     fs::remove_all(folder);
     const auto listening = listen();
     ASSERT_FALSE(listening);
     EXPECT_NE(listening.error().message.find(folder), std::string::npos);
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Engines, ConnectionTest, testing::ValuesIn(usable_engines()), name_of_engine
+);
 
 }  // namespace
 }  // namespace pgweir::net

@@ -4,6 +4,7 @@
 #include "net/stream.hpp"
 
 #include "net/loop.hpp"
+#include "unit/net/engines.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -646,20 +647,7 @@ TEST_P(StreamTest, WhatCannotBeWatchedEndsWithAnErrorFromTheLoop) {
     EXPECT_EQ(told.why, epoll ? std::errc::operation_not_permitted : std::errc::not_a_socket);
 }
 
-std::vector<engine_kind> usable_engines() {
-    std::vector<engine_kind> usable{engine_kind::epoll};
-    if (!io_uring_refusal()) {
-        usable.push_back(engine_kind::io_uring);
-    }
-    return usable;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Engines,
-    StreamTest,
-    testing::ValuesIn(usable_engines()),
-    [](const auto& one) { return one.param == engine_kind::epoll ? "epoll" : "io_uring"; }
-);
+INSTANTIATE_TEST_SUITE_P(Engines, StreamTest, testing::ValuesIn(usable_engines()), name_of_engine);
 
 TEST(EngineTest, IoUringCanBeHad) {
     if (const std::error_code why = io_uring_refusal()) {

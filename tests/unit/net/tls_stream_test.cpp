@@ -4,6 +4,7 @@
 
 #include "net/loop.hpp"
 #include "support/certificates.hpp"
+#include "unit/net/engines.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -263,16 +264,9 @@ TEST_P(TlsStreamTest, WithoutASessionItIsAStreamInClear) {
     ::close(b);
 }
 
-std::vector<engine_kind> engines() {
-    if (io_uring_refusal()) {
-        return {engine_kind::epoll};
-    }
-    return {engine_kind::epoll, engine_kind::io_uring};
-}
-
-INSTANTIATE_TEST_SUITE_P(Engines, TlsStreamTest, testing::ValuesIn(engines()), [](const auto& p) {
-    return std::string(p.param == engine_kind::epoll ? "epoll" : "io_uring");
-});
+INSTANTIATE_TEST_SUITE_P(
+    Engines, TlsStreamTest, testing::ValuesIn(usable_engines()), name_of_engine
+);
 
 }  // namespace
 }  // namespace pgweir::net

@@ -139,6 +139,41 @@ TEST(ChooseHostTest, SlowHostIsAvoided) {
     EXPECT_NEAR(taken[2], 60000 / 9, 1000) << "only where chance names it twice";
 }
 
+std::uint64_t usual_of(std::uint64_t load) {
+    std::uint64_t usual = 0;
+    for (int i = 0; i < 200; i++) {
+        usual = usual_load(usual, load);
+    }
+    return usual;
+}
+
+TEST(ShouldMoveTest, EquallyBusyHostsKeepTheirSessions) {
+    const std::uint64_t usual = usual_of(8);
+    EXPECT_FALSE(should_move({11, usual, 1}, {11, usual, 1}));
+    EXPECT_FALSE(should_move({11, usual, 1}, {10, usual, 1})) << "they would only change places";
+    EXPECT_TRUE(should_move({12, usual, 1}, {10, usual, 1}));
+}
+
+TEST(ShouldMoveTest, OneMomentIsNoReason) {
+    const std::uint64_t usual = usual_of(4);
+    EXPECT_FALSE(should_move({10, usual_load(usual, 20), 1}, {10, usual_load(usual, 0), 1}));
+}
+
+TEST(ShouldMoveTest, SlowHostIsLeftAndNotGoneBackTo) {
+    const std::uint64_t slow = usual_of(9);
+    const std::uint64_t fast = usual_of(2);
+    EXPECT_TRUE(should_move({5, slow, 1}, {15, fast, 1}));
+    EXPECT_FALSE(should_move({15, fast, 1}, {5, slow, 1}));
+}
+
+TEST(ShouldMoveTest, BusyAsItsWeightSays) {
+    const std::uint64_t little = usual_of(4);
+    const std::uint64_t much = usual_of(12);
+    EXPECT_FALSE(should_move({15, much, 3}, {5, little, 1}));
+    EXPECT_FALSE(should_move({5, little, 1}, {15, much, 3}));
+    EXPECT_TRUE(should_move({10, little, 1}, {10, much, 3}));
+}
+
 TEST(ChooseHostTest, NoWeightNoHost) {
     auto view = view_of({primary(), standby({})}, 0);
     candidates all;
