@@ -111,24 +111,12 @@ void classifier::refused(
         return;
     }
     verdicts_.store(*what, not_read(reason::refused));
+    epoch_.fetch_add(1, std::memory_order_release);
     const std::lock_guard lock(mutex_);
     const auto names = catalogues_.find(scope.catalogue);
     if (names != catalogues_.end()) {
         names->second.refused = true;
     }
-}
-
-std::uint32_t classifier::catalogue_of(std::string_view name) {
-    const std::lock_guard lock(mutex_);
-    const auto found = numbers_.find(name);
-    if (found != numbers_.end()) {
-        return found->second;
-    }
-    const std::size_t next = numbers_.size() + 1;
-    if (next >= most_catalogues) {
-        return 0;
-    }
-    return numbers_.emplace(name, static_cast<std::uint32_t>(next)).first->second;
 }
 
 void classifier::use_catalogue(std::uint32_t id, catalogue_ptr snapshot) {
@@ -144,6 +132,7 @@ void classifier::use_catalogue(std::uint32_t id, catalogue_ptr snapshot) {
     if (!same) {
         const std::uint64_t generation = now.snapshot == nullptr ? 0 : ++last_generation_;
         generations_[id].store(generation, std::memory_order_release);
+        epoch_.fetch_add(1, std::memory_order_release);
     }
 }
 

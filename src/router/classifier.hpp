@@ -50,16 +50,15 @@ public:
 
     judgement of(std::string_view text, const name_scope& scope) noexcept override;
 
+    std::uint64_t epoch() const noexcept override { return epoch_.load(std::memory_order_acquire); }
+
     void refused(
         std::string_view text, const name_scope& scope, std::string_view sqlstate
     ) noexcept override;
 
-    /// The number for name_scope::catalogue: the same for the same name, of a database of a
-    /// cluster. 0, which has no catalogue ever, when there are too many.
-    std::uint32_t catalogue_of(std::string_view name);
-
-    /// From now on names mean what this snapshot says; null: nothing is known of them. Equal ones
-    /// keep their verdicts, except after a refusal.
+    /// From now on names mean what this snapshot says where a scope has this number; null: nothing
+    /// is known of them. Equal ones keep their verdicts, except after a refusal. Number 0, and
+    /// those from 4,096 on, have none ever.
     void use_catalogue(std::uint32_t id, catalogue_ptr snapshot);
 
     classifier_figures figures() const;
@@ -105,9 +104,9 @@ private:
     bool busy_ = false;
     std::uint64_t last_generation_ = 0;
     std::uint64_t analysed_ = 0;
-    std::map<std::string, std::uint32_t, std::less<>> numbers_;
     std::map<std::uint32_t, known_catalogue> catalogues_;
 
+    std::atomic<std::uint64_t> epoch_{1};
     std::atomic<std::uint64_t> turned_away_{0};
 
     large_stack_thread thread_;  // last: it uses all of the above

@@ -40,7 +40,7 @@ struct judgement {
 
 /// What the meaning of names depends on.
 struct name_scope {
-    std::uint32_t catalogue = 0;   ///< of the database, from judge::catalogue_of
+    std::uint32_t catalogue = 0;   ///< its number, by which the classifier was given it; 0: none
     std::string_view role;         ///< who the session is now: "$user" in a search_path
     std::string_view user;         ///< who logged in, if that is not the role: has the defaults
     std::string_view search_path;  ///< as set_config() would take it; empty: the user's default
@@ -53,6 +53,10 @@ public:
     /// Judges one text (of a Query or a Parse), which may hold several statements: the strictest of
     /// them counts. Any thread; takes no lock in the common case; never waits for anything.
     virtual judgement of(std::string_view text, const name_scope& scope) noexcept = 0;
+
+    /// Another number after whatever may have changed a judgement that was more than not_judged.
+    /// Any thread.
+    virtual std::uint64_t epoch() const noexcept = 0;
 
     /// A standby has refused the text with this SQLSTATE: its like goes to the primary from now on,
     /// until the catalogue is read anew. Any thread.

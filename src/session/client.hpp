@@ -42,6 +42,7 @@
 namespace pgweir::session {
 
 struct routing_state;
+struct segment_court;
 
 class client final : public pool::waiter, net::stream_handler, net::deadline, pool::lease_holder {
 public:
@@ -212,7 +213,9 @@ private:
     void enter_routing();
     void take_routing_options();
     routing_terms terms_of_routing() const;
-    router::read_marks marks_of_read() const;
+    config::read_consistency consistency() const noexcept;
+    router::read_marks marks_of_read(config::read_consistency asked) const;
+    segment_court court_of(router::judge& judge);
     void route(std::string_view bytes);
     void answered_here(std::string_view out);
     void go_home(std::string_view bytes, bool read);

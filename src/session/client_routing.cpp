@@ -8,6 +8,7 @@
 #include "session/routing_state.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace pgweir::session {
@@ -43,6 +44,8 @@ public:
         to_.refused(text, scope, sqlstate_);
         return {};
     }
+
+    std::uint64_t epoch() const noexcept override { return to_.epoch() + 1; }  // none is kept
 
     void refused(std::string_view, const router::name_scope&, std::string_view) noexcept override {}
 
@@ -122,10 +125,15 @@ routing_terms client::terms_of_routing() const {
     return terms;
 }
 
+config::read_consistency client::consistency() const noexcept {
+    const pool::client_terms& configured = routing_->home.terms;
+    return routing_->session.consistency(configured.consistency.load(std::memory_order_relaxed));
+}
+
 /// What the next read has to show.
-router::read_marks client::marks_of_read() const {
+router::read_marks client::marks_of_read(config::read_consistency asked) const {
     router::read_marks marks = routing_->session.marks;
-    switch (routing_->session.consistency(terms_of_routing())) {
+    switch (asked) {
         case config::read_consistency::eventual:
         case config::read_consistency::primary:
             marks.written = steady_time::min();
@@ -143,23 +151,30 @@ router::read_marks client::marks_of_read() const {
     return marks;
 }
 
+segment_court client::court_of(router::judge& judge) {
+    return {
+        judge,
+        routing_->scope(parameters_),
+        [this](std::string_view name) -> std::optional<segment_court::named> {
+            const auto found = statements_ ? statements_->text_of(name) : std::nullopt;
+            return found ? std::optional(segment_court::named{found->words, found->number})
+                         : std::nullopt;
+        },
+        routing_->verdicts,
+    };
+}
+
 /// Requests at a boundary, with no server leased. REQUIRES: pending_ is empty.
 void client::route(std::string_view bytes) {
     using step = routed_session::step;
     routing_state& r = *routing_;
-    const segment_court court{
-        host_.judge(),
-        r.scope(parameters_),
-        [this](std::string_view name) {
-            return statements_ ? statements_->text_of(name) : std::nullopt;
-        },
-    };
+    const segment_court court = court_of(host_.judge());
+    const routing_terms terms = terms_of_routing();
     std::string out;
     while (!bytes.empty()) {
         r.begins_with_query = bytes[0] == 'Q';
         out.clear();
-        const auto plan =
-            r.session.next(bytes, segment_limit, terms_of_routing(), court, backslashes(), out);
+        const auto plan = r.session.next(bytes, segment_limit, terms, court, backslashes(), out);
         switch (plan.what) {
             case step::answered:
             case step::refused:
@@ -238,11 +253,11 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
         return false;
     }
     const router::candidates all = router::readable(*view, true, global.read_from_primary);
-    const router::read_marks marks = marks_of_read();
+    const config::read_consistency asked = consistency();
+    const router::read_marks marks = marks_of_read(asked);
     // What was seen on one host can only be lost on another one.
-    const auto consistency = r.session.consistency(terms_of_routing());
-    const bool keeps = consistency == config::read_consistency::session ||
-                       consistency == config::read_consistency::database;
+    const bool keeps =
+        asked == config::read_consistency::session || asked == config::read_consistency::database;
     const auto find = [&](pool::pool_core& core) -> std::pair<std::optional<std::size_t>, bool> {
         const auto found = keeps ? r.kept_host(core, all, marks) : r.any_host(core, all);
         if (!found || router::is_fresh(view->hosts[*found], marks)) {
@@ -520,9 +535,9 @@ void client::note_use() {
         r.session.marks.seen_incarnation = r.incarnation;
         return;
     }
-    const auto consistency = r.session.consistency(terms_of_routing());
-    const bool reads_count = consistency == config::read_consistency::session ||
-                             consistency == config::read_consistency::database;
+    const config::read_consistency asked = consistency();
+    const bool reads_count =
+        asked == config::read_consistency::session || asked == config::read_consistency::database;
     if (reads_count || !r.harmless) {
         r.session.marks.written = now;
     }
@@ -567,13 +582,7 @@ void client::take_back(std::string_view sqlstate) {
     );
     if (why == repair_reason::refused || why == repair_reason::other) {
         messenger to(host_.judge(), sqlstate);
-        const segment_court court{
-            to,
-            r.scope(parameters_),
-            [this](std::string_view name) {
-                return statements_ ? statements_->text_of(name) : std::nullopt;
-            },
-        };
+        const segment_court court = court_of(to);
         read_segment(r.guard.requests(), segment_limit, court);
     }
     r.guard.drop();

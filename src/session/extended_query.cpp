@@ -476,12 +476,13 @@ void extended_query::on_effect(const statement_effect& effect, std::uint64_t pri
     }
 }
 
-std::optional<std::string_view> extended_query::text_of(std::string_view name) const {
+std::optional<extended_query::known_text> extended_query::text_of(std::string_view name) const {
     const auto at = names_.find(significant_part(name));
     if (at == names_.end() || at->second.statement->form() != pool::statement_form::message) {
         return std::nullopt;
     }
-    return until_zero(at->second.statement->definition());
+    const pool::statement& one = *at->second.statement;
+    return known_text{until_zero(one.definition()), one.number()};
 }
 
 /// PostgreSQL drops the unnamed statement before it looks at what is to take its place.

@@ -127,9 +127,14 @@ public:
     /// All statements of the session are gone.
     void forget_all() { forgotten_ = std::exchange(names_, {}); }
 
+    struct known_text {
+        std::string_view words;
+        std::uint64_t number = 0;  ///< of the statement
+    };
+
     /// The text of a statement that the client has; nothing if it has no such name, or if it was
     /// made by PREPARE. REQUIRES: nothing is under way.
-    std::optional<std::string_view> text_of(std::string_view name) const;
+    std::optional<known_text> text_of(std::string_view name) const;
 
     /// What the client calls the statement; empty if it has no name for it.
     std::string_view name_of(std::uint64_t statement_number) const noexcept;

@@ -122,10 +122,10 @@ routed_session::plan routed_session::next(
             if (control(s, bytes, terms, strings, out)) {
                 made.what = step::answered;
             } else {
-                made.what =
-                    goes_to_standby(s) && consistency(terms) != config::read_consistency::primary
-                        ? step::read
-                        : step::primary;
+                made.what = goes_to_standby(s) && consistency(terms.consistency) !=
+                                                      config::read_consistency::primary
+                                ? step::read
+                                : step::primary;
             }
             break;
     }
@@ -255,7 +255,7 @@ std::string routed_session::shown(own_parameter what, const routing_terms& terms
                 config::name_of(by_session_.value_or(by_listener_.value_or(terms.where)))
             );
         case own_parameter::read_consistency:
-            return std::string(config::name_of(consistency(terms)));
+            return std::string(config::name_of(consistency(terms.consistency)));
         case own_parameter::read_after:
             return marks.after.known() ? router::position_text(marks.after) : std::string();
         case own_parameter::last_write:

@@ -76,8 +76,9 @@ public:
         std::string& out
     );
 
-    config::read_consistency consistency(const routing_terms& terms) const noexcept {
-        return consistency_.value_or(terms.consistency);
+    /// `configured`: for who has asked for nothing.
+    config::read_consistency consistency(config::read_consistency configured) const noexcept {
+        return consistency_.value_or(configured);
     }
 
     // The transaction that the client believes to have begun.

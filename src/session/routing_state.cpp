@@ -20,6 +20,7 @@ const router::name_scope& routing_state::scope(const pool::parameter_set_ptr& pa
         return scope_;
     }
     scope_of_ = parameters;
+    verdicts.clear();
     const auto extra = [&](std::string_view name, std::string_view otherwise) {
         const auto found = parameters->extras().find(name);
         return found == parameters->extras().end() ? otherwise : std::string_view(found->second);
@@ -115,6 +116,23 @@ std::optional<std::size_t> routing_state::kept_host(
         keep_to(&pool_of_host(core, *found));
     }
     return found;
+}
+
+std::optional<std::size_t> routing_state::settled_host(
+    const router::candidates& from, const router::read_marks& marks
+) noexcept {
+    constexpr std::uint8_t reads_between_looks = 8;
+    if (reader_ == nullptr || pools.size() != view->hosts.size() ||
+        ++settled_reads_ % reads_between_looks == 0) {
+        return std::nullopt;
+    }
+    for (std::size_t i = 0; i < from.count; i++) {
+        const std::size_t here = from.index[i];
+        if (pools[here] == reader_) {
+            return router::is_fresh(view->hosts[here], marks) ? std::optional(here) : std::nullopt;
+        }
+    }
+    return std::nullopt;
 }
 
 void routing_state::keep_to(pool::pool* reader) {

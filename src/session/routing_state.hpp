@@ -47,6 +47,12 @@ struct routing_state final : view_waiter {
         pool::pool_core& core, const router::candidates& from, const router::read_marks& marks
     );
 
+    /// The same host again, without a look at what the others do, as is good enough for most reads.
+    /// Nothing if it has to be looked for.
+    std::optional<std::size_t> settled_host(
+        const router::candidates& from, const router::read_marks& marks
+    ) noexcept;
+
     /// From now on it keeps to this one, or to none.
     void keep_to(pool::pool* reader);
 
@@ -65,6 +71,7 @@ struct routing_state final : view_waiter {
     client& owner;
     pool::pool& home;
     routed_session session;
+    verdict_memo verdicts;
 
     // The lease.
     use lease = use::none;
@@ -95,6 +102,7 @@ private:
 
     std::uint64_t chance_;
     pool::pool* reader_ = nullptr;  ///< whose host the session keeps to
+    std::uint8_t settled_reads_ = 0;
     pool::parameter_set_ptr scope_of_;
     router::name_scope scope_;
 };

@@ -10,7 +10,6 @@ namespace pgweir::session {
 
 namespace {
 
-using router::judgement;
 using router::reason;
 
 /// More statements than this are prepared in one segment by nobody who reads.
@@ -90,16 +89,21 @@ public:
     }
 
 private:
-    void judge(std::string_view text) {
+    verdict_memo::verdict verdict_of(std::string_view text) const {
+        return {court_.judge.of(text, court_.scope), read_hint(text)};
+    }
+
+    void take(const verdict_memo::verdict& one) {
         if (!to_.hint) {
-            to_.hint = read_hint(text);
+            to_.hint = one.hint;
         }
-        const judgement found = court_.judge.of(text, court_.scope);
-        harmless_ = harmless_ && found.harmless;
-        if (!found.read) {
-            refuse(found.why);
+        harmless_ = harmless_ && one.found.harmless;
+        if (!one.found.read) {
+            refuse(one.found.why);
         }
     }
+
+    void judge(std::string_view text) { take(verdict_of(text)); }
 
     void parse(std::string_view body) {
         texts_++;
@@ -130,11 +134,17 @@ private:
             }
         }
         texts_++;
-        const auto text = name->empty() ? std::nullopt : court_.text_of(*name);
-        if (!text || parsed_ > parsed_names_.size()) {
+        const auto known = name->empty() ? std::nullopt : court_.statement(*name);
+        if (!known || parsed_ > parsed_names_.size()) {
             return refuse(reason::not_understood);
         }
-        judge(*text);
+        const std::uint64_t epoch = court_.judge.epoch();
+        const verdict_memo::verdict* kept = court_.memo.find(known->number, epoch);
+        const verdict_memo::verdict now = kept != nullptr ? *kept : verdict_of(known->text);
+        if (kept == nullptr) {
+            court_.memo.keep(known->number, epoch, now);
+        }
+        take(now);
     }
 
     void execute(std::string_view body) {

@@ -9,6 +9,7 @@
 
 #include "router/judge.hpp"
 #include "session/route_words.hpp"
+#include "session/verdict_memo.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -41,10 +42,16 @@ struct segment {
 
 /// What a segment is judged with.
 struct segment_court {
+    /// A statement that the client has named: its text, and its number, which no other text has.
+    struct named {
+        std::string_view text;
+        std::uint64_t number = 0;
+    };
+
     router::judge& judge;
     const router::name_scope& scope;
-    /// The text of a statement that the client has named; nothing if it is not known.
-    std::function<std::optional<std::string_view>(std::string_view)> text_of;
+    std::function<std::optional<named>(std::string_view)> statement;  ///< nothing: not known
+    verdict_memo& memo;                                               ///< of this scope
 };
 
 /// The segment at the front of the bytes. `limit`: one that is longer is not waited for: it comes

@@ -28,7 +28,7 @@ protected:
 
     small_database database;
     classifier judge;
-    std::uint32_t id = judge.catalogue_of("app");
+    const std::uint32_t id = 1;
 };
 
 TEST_F(ClassifierTest, ANewShapeIsNotJudgedAndThenIs) {
@@ -107,19 +107,31 @@ TEST_F(ClassifierTest, AnEqualCatalogueKeepsTheVerdicts) {
 }
 
 TEST_F(ClassifierTest, CataloguesDoNotMixTheirVerdicts) {
-    const std::uint32_t other = judge.catalogue_of("other");
-    EXPECT_NE(other, id);
-    EXPECT_EQ(judge.catalogue_of("app"), id);
+    constexpr std::uint32_t other = 2;
     EXPECT_TRUE(settled("select * from t").read);
     EXPECT_EQ(judge.of("select * from t", {other, "app", {}, {}}).why, reason::unknown_name);
 }
 
 TEST_F(ClassifierTest, ThereAreOnlySoManyCatalogues) {
-    std::uint32_t last = 1;
-    for (int i = 0; i < 5000; i++) {
-        last = judge.catalogue_of(std::to_string(i));
+    for (const std::uint32_t beyond : {0U, 4096U, ~0U}) {
+        judge.use_catalogue(beyond, database.build());
+        judge.of("select 1", {beyond, "app", {}, {}});
+        judge.wait_until_idle();
+        EXPECT_EQ(judge.of("select 1", {beyond, "app", {}, {}}).why, reason::unknown_name);
     }
-    EXPECT_EQ(last, 0U);
+}
+
+TEST_F(ClassifierTest, WhatMayChangeAJudgementBeginsAnEpoch) {
+    EXPECT_TRUE(settled("select * from t where a = 1").read);
+    const std::uint64_t before = judge.epoch();
+    EXPECT_TRUE(settled("select * from t where a = 3").read);
+    judge.use_catalogue(id, database.build());
+    EXPECT_EQ(judge.epoch(), before) << "nothing has changed";
+    judge.refused("select * from t where a = 1", scope(), "25006");
+    const std::uint64_t refused = judge.epoch();
+    EXPECT_NE(refused, before);
+    judge.use_catalogue(id, database.build());
+    EXPECT_NE(judge.epoch(), refused) << "what was refused is judged anew";
 }
 
 TEST_F(ClassifierTest, ARefusalIsLearntForTheShape) {
@@ -195,7 +207,7 @@ TEST_F(ClassifierTest, AHundredMegabytesAreNotRead) {
 TEST(ClassifierBoundsTest, WhatFindsNoRoomIsAskedForAgain) {
     small_database database;
     classifier judge({.verdicts = 100, .waiting = 0, .bytes_waiting = 100});
-    const std::uint32_t id = judge.catalogue_of("app");
+    constexpr std::uint32_t id = 1;
     judge.use_catalogue(id, database.build());
     for (int i = 0; i < 3; i++) {
         EXPECT_EQ(judge.of("select 1", {id, "app", {}, {}}).why, reason::not_judged);
@@ -207,7 +219,7 @@ TEST(ClassifierBoundsTest, WhatFindsNoRoomIsAskedForAgain) {
 TEST(ClassifierBoundsTest, EndsWithTextsStillWaiting) {
     small_database database;
     classifier judge;
-    const std::uint32_t id = judge.catalogue_of("app");
+    constexpr std::uint32_t id = 1;
     judge.use_catalogue(id, database.build());
     for (int i = 0; i < 500; i++) {
         judge.of("select a" + std::to_string(i), {id, "app", {}, {}});

@@ -78,7 +78,7 @@ TEST_F(RoutedSessionTest, ConsistencyPrimaryKeepsReadsThere) {
     EXPECT_EQ(of("SELECT 1"), step::primary);
     ASSERT_EQ(of("SET pgweir.read_consistency = eventual"), step::answered);
     EXPECT_EQ(of("SELECT 1"), step::read);
-    EXPECT_EQ(session_.consistency(terms_), config::read_consistency::eventual);
+    EXPECT_EQ(session_.consistency(terms_.consistency), config::read_consistency::eventual);
 }
 
 TEST_F(RoutedSessionTest, BeginIsAnsweredHere) {

@@ -31,9 +31,12 @@ public:
         return {false, router::reason::writes, false};
     }
 
+    std::uint64_t epoch() const noexcept override { return now; }
+
     void refused(std::string_view, const router::name_scope&, std::string_view) noexcept override {}
 
     int asked = 0;
+    std::uint64_t now = 1;
 };
 
 inline std::string query(std::string_view text) {
@@ -105,14 +108,19 @@ struct court {
     first_word_judge judge;
     router::name_scope scope;
     std::map<std::string, std::string, std::less<>> statements;
+    std::map<std::string, std::uint64_t, std::less<>> numbers;
+    verdict_memo memo;
 
     segment_court get() {
-        return {judge, scope, [this](std::string_view name) -> std::optional<std::string_view> {
-                    const auto found = statements.find(name);
-                    return found == statements.end()
-                               ? std::nullopt
-                               : std::optional<std::string_view>(found->second);
-                }};
+        const auto known = [this](std::string_view name) -> std::optional<segment_court::named> {
+            const auto found = statements.find(name);
+            if (found == statements.end()) {
+                return std::nullopt;
+            }
+            const auto number = numbers.emplace(found->second, numbers.size() + 1).first->second;
+            return segment_court::named{found->second, number};
+        };
+        return {judge, scope, known, memo};
     }
 };
 

@@ -82,6 +82,22 @@ TEST_F(SegmentTest, NamedStatementIsJudgedByItsText) {
     EXPECT_FALSE(read(bind("r") + execute() + bind("w") + execute() + sync()).reads);
 }
 
+TEST_F(SegmentTest, NamedStatementIsJudgedOnceInAnEpoch) {
+    court_.statements = {{"r", "/* pgweir: standby */ SELECT 1"}, {"w", "UPDATE"}};
+    const std::string both = bind("r") + execute() + bind("w") + execute() + sync();
+    for (int i = 0; i < 3; i++) {
+        EXPECT_TRUE(read(bind("r") + execute() + sync()).reads);
+        EXPECT_FALSE(read(both).reads);
+        EXPECT_EQ(read(both).hint, config::routing::standby) << "it is kept, too";
+        EXPECT_EQ(court_.judge.asked, 2);
+    }
+    court_.judge.now++;
+    EXPECT_TRUE(read(bind("r") + execute() + sync()).reads);
+    EXPECT_EQ(court_.judge.asked, 3);
+    court_.statements["r"] = "UPDATE";
+    EXPECT_FALSE(read(bind("r") + execute() + sync()).reads) << "another statement of the name";
+}
+
 TEST_F(SegmentTest, StatementOfTheSegmentIsJudgedOnce) {
     court_.statements = {{"a", "UPDATE"}};
     EXPECT_TRUE(
