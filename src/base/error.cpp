@@ -65,6 +65,7 @@ constexpr error_text table[] = {
     {"08P01", "failed to parse packet"},
     {"08P01", "packet too large"},
     {"08P01", "unknown pkt"},
+    {"08P01", "PQexec disallowed"},
     {"53200", "out of memory"},
 };
 

@@ -73,6 +73,7 @@ enum class errc : std::uint8_t {
     malformed_message,
     message_too_large,
     unknown_message,
+    query_disallowed,
     out_of_memory,
 };
 

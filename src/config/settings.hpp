@@ -89,7 +89,7 @@ struct settings {
     int max_user_connections = 0;
     int max_user_client_connections = 0;
     bool server_round_robin = false;  // of idle servers: the longest idle instead of the last used
-    bool disable_pqexec = false;      // restart
+    bool disable_pqexec = false;
     bool application_name_add_host = false;
     std::vector<std::string> track_extra_parameters = {"IntervalStyle"};  // restart
     std::vector<std::string> ignore_startup_parameters;

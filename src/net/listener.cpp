@@ -109,6 +109,10 @@ public:
 
     std::string name() const override { return ear_->name(); }
 
+    void defer_accept(bool value) noexcept override {
+        set_defer_accept(socket_.descriptor(), value);
+    }
+
 private:
     listening_socket socket_;
     std::shared_ptr<ear> ear_;

@@ -51,6 +51,9 @@ public:
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
 
+    /// Connections are told of with their first bytes, of TCP at least. Any thread.
+    virtual void defer_accept(bool value) noexcept = 0;
+
     /// Where it listens, for the log: "127.0.0.1:6432" or a path.
     virtual std::string name() const = 0;
 

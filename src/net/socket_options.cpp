@@ -54,6 +54,11 @@ void apply_to_listener(int socket) noexcept {
     set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
+void set_defer_accept(int socket, bool value) noexcept {
+    constexpr int seconds_at_most = 45;
+    set(socket, IPPROTO_TCP, TCP_DEFER_ACCEPT, value ? seconds_at_most : 0);
+}
+
 void apply_to_accepted(const socket_options& options, int socket) noexcept {
     if (!options.keepalive) {
         set(socket, SOL_SOCKET, SO_KEEPALIVE, 0);

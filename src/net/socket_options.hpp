@@ -23,6 +23,9 @@ void apply(const socket_options& options, int socket) noexcept;
 /// inherited by its connections.
 void apply_to_listener(int socket) noexcept;
 
+/// Whether a listening TCP socket tells of a connection only when its first bytes have come.
+void set_defer_accept(int socket, bool value) noexcept;
+
 /// The rest, on a TCP connection that such a listener has accepted: with the defaults, nothing.
 void apply_to_accepted(const socket_options& options, int socket) noexcept;
 

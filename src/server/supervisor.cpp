@@ -374,6 +374,7 @@ result<void> supervisor::add_listener(
         where.route ? ", for the " : "",
         where.route ? config::name_of(*where.route) : std::string_view()
     );
+    (*made)->defer_accept(runtime_->configuration->global.tcp_defer_accept);
     listeners_.push_back(std::move(*made));
     return {};
 }
@@ -745,6 +746,11 @@ void supervisor::limit_statements() {
 void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers clusters) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
     limit_statements();
+    workers_[0]->post([this, defer = runtime_->configuration->global.tcp_defer_accept] {
+        for (auto& each : listeners_) {
+            each->defer_accept(defer);
+        }
+    });
     shared_.looked_up.clear();
     shared_.pools.run(
         pool::pool_directory::outside,
@@ -764,7 +770,20 @@ void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers cl
                 shared_.pools.run(w.id(), [&](pool::pool_core& core, pool::actions& out) {
                     reconnect_changed_tls(*before, *now, core, out);
                 });
+                close_fast();
             }
+        });
+    }
+}
+
+/// Idle sessions leave servers that are to be closed, if server_fast_close says so.
+void supervisor::close_fast() {
+    for (auto& w : workers_) {
+        w->post([&w = *w] {
+            w.kill_clients(
+                [](const session::client& c) { return c.must_leave_server(); },
+                errc::database_changed
+            );
         });
     }
 }
@@ -818,10 +837,13 @@ admin::operation_result supervisor::resume(const std::string& database) {
 }
 
 admin::operation_result supervisor::reconnect(const std::string& database) {
-    return with_database(database, [](auto& core, auto* db, auto& out) -> std::string {
-        core.reconnect(db, out);
-        return {};
-    });
+    const admin::operation_result done =
+        with_database(database, [](auto& core, auto* db, auto& out) -> std::string {
+            core.reconnect(db, out);
+            return {};
+        });
+    close_fast();
+    return done;
 }
 
 admin::operation_result supervisor::disable(const std::string& database, bool value) {

@@ -133,6 +133,7 @@ private:
     void use(session::runtime_ptr settings, topology::cluster_numbers clusters);
     void take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view);
     void follow_primaries(pool::pool_core& core, pool::actions& out);
+    void close_fast();
     void limit_statements();
     void stop_listening();
     void stop();

@@ -377,10 +377,14 @@ void client::greet(const pool::welcome& greeting) {
         static_cast<std::int32_t>(cancel_key_ >> 32),
         static_cast<std::int32_t>(cancel_key_ & 0xffffffff)
     );
+    const config::settings& global = host_.current_runtime()->configuration->global;
+    if (!global.login_notify_message.empty()) {
+        protocol::put_notice(out, "00000", global.login_notify_message);
+    }
     protocol::put_ready_for_query(out, transaction_status::idle);
     stream_->send(out);
     stats().sent.add(out.size());
-    if (host_.current_runtime()->configuration->global.log_connections) {
+    if (global.log_connections) {
         log::info(
             "client {} {}/{}@{}:{}: logged in",
             id_,
@@ -505,6 +509,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
         }
         return false;
     }
+    if (*what == request::query && simple_query_refused()) {
+        return false;
+    }
     if (server_ == nullptr) {
         if (*what == request::copy_data || *what == request::copy_end) {
             return true;  // of a COPY that has failed: PostgreSQL ignores it, too
@@ -538,6 +545,15 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
         give_up_guard();  // the client waits for what is held
         server_->answer_locals();
     }
+    return true;
+}
+
+/// As disable_pqexec says. True if the client was sent away.
+bool client::simple_query_refused() {
+    if (!host_.current_runtime()->configuration->global.disable_pqexec) {
+        return false;
+    }
+    refuse(errc::query_disallowed);
     return true;
 }
 
@@ -1051,6 +1067,7 @@ bool client::acquire() {
     }
     if (state_ != state::greeting) {
         state_ = state::waiting;
+        told_of_wait_ = false;
         watch();
     }
     return false;
@@ -1327,6 +1344,8 @@ void client::on_settled(transaction_status status) {
     }
     if (is_done(status)) {
         give_back();
+    } else if (must_leave_server()) {
+        return refuse(errc::database_changed);
     }
     watch();
     if (!pending_.empty()) {
@@ -1337,6 +1356,16 @@ void client::on_settled(transaction_status status) {
 bool client::is_done(transaction_status status) const noexcept {
     return mode_ != config::pool_mode::session && status == transaction_status::idle &&
            !scanner_.in_body() && !pinned_;
+}
+
+bool client::must_leave_server() const {
+    return server_ != nullptr && mode_ == config::pool_mode::session && state_ == state::active &&
+           host_.current_runtime()->configuration->global.server_fast_close &&
+           server_->requests().settled() &&
+           server_->requests().status() == transaction_status::idle &&
+           host_.pools().run(host_.id(), [this](pool::pool_core&, pool::actions&) {
+               return server_->close_needed;
+           });
 }
 
 void client::give_back() {
@@ -1448,11 +1477,10 @@ steady_time client::next_timeout() const noexcept {
             if (waits_for_view()) {
                 return routing_->deadline;
             }
-            if (without_primary() && global.failover_wait_timeout.count() > 0) {
-                until(global.failover_wait_timeout, waiting_since);
-            } else {
-                until(wanted->terms.query_wait_timeout, waiting_since);
+            if (!told_of_wait_) {
+                until(global.query_wait_notify, waiting_since);
             }
+            until(wait_limit(), waiting_since);
             break;
         case state::idle:
             if (in_transaction_) {  // whose BEGIN was answered here
@@ -1480,6 +1508,26 @@ steady_time client::next_timeout() const noexcept {
     return first;
 }
 
+/// How long it may wait for a server; 0: as long as it likes.
+microseconds client::wait_limit() const noexcept {
+    const microseconds failover =
+        host_.current_runtime()->configuration->global.failover_wait_timeout;
+    return without_primary() && failover.count() > 0
+               ? failover
+               : wanted->terms.query_wait_timeout.load(std::memory_order_relaxed);
+}
+
+/// That it waits is news to the client once (query_wait_notify).
+void client::tell_of_wait() {
+    told_of_wait_ = true;
+    std::string out;
+    protocol::put_notice(
+        out, "00000", "No server connection available in postgres backend, client being queued"
+    );
+    stream_->send(out);
+    stats().sent.add(out.size());
+}
+
 void client::watch() {
     const steady_time at = next_timeout();
     if (at == never) {
@@ -1503,6 +1551,11 @@ void client::on_deadline(steady_time now) {
         case state::waiting:
             if (waits_for_view()) {
                 return on_no_view();
+            }
+            if (const microseconds limit = wait_limit();
+                limit.count() == 0 || now < waiting_since + limit) {
+                tell_of_wait();
+                return watch();
             }
             return refuse(without_primary() ? errc::no_primary : errc::query_wait_timeout);
         case state::idle:

@@ -74,6 +74,9 @@ public:
     /// Ends the client with an error.
     void kill(errc code);
 
+    /// It sits idle on a server that is to be closed, and may not (server_fast_close).
+    bool must_leave_server() const;
+
     /// A cancel request for what it is running has come; `done` when it has been carried out.
     void cancel_running(std::function<void()> done);
 
@@ -171,6 +174,7 @@ private:
     void relay(std::string_view bytes);
     void relay_requests(std::string_view bytes);
     bool on_request(std::string_view bytes, std::size_t& run);
+    bool simple_query_refused();
     void note(protocol::request what, std::string_view bytes);
     bool note_begins();
     void look_at_mode() noexcept;
@@ -256,6 +260,8 @@ private:
     // Time.
     void watch();
     steady_time next_timeout() const noexcept;
+    microseconds wait_limit() const noexcept;
+    void tell_of_wait();
 
     // The end.
     void refuse(errc code, std::string_view addition = {});
@@ -273,6 +279,7 @@ private:
     bool counted_ = false;             // by the pool directory
     bool parameters_reported_ = true;  // parameters_ holds values that a server has reported
     bool in_transaction_ = false;
+    bool told_of_wait_ = false;
     bool cancel_due_ = false;  // of the query that waits, when it has come to its end
     bool shares_statements_ = false;
     bool keeps_unnamed_ = false;   // unnamed statements may be shared, too

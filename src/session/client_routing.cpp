@@ -173,6 +173,9 @@ void client::route(std::string_view bytes) {
     std::string out;
     while (!bytes.empty()) {
         r.begins_with_query = bytes[0] == 'Q';
+        if (r.begins_with_query && simple_query_refused()) {
+            return;
+        }
         out.clear();
         const auto plan = r.session.next(bytes, segment_limit, terms, court, backslashes(), out);
         switch (plan.what) {

@@ -261,7 +261,7 @@ TEST(LoadTest, WhatIsNotBuiltGetsOneWarningWhenItIsSet) {
         "[pgbouncer]\n"
         "resolv_conf = /file\n"
         "peer_id = 1\n"
-        "server_fast_close = 0\n"
+        "pool_idle_timeout = 0\n"
         "job_name = one\n"
         "job_name = two\n"
         "dns_nxdomain_ttl = 1\n"
@@ -278,11 +278,11 @@ TEST(LoadTest, WhatIsNotBuiltGetsOneWarningWhenItIsSet) {
 }
 
 TEST(LoadTest, WhatIsOnByDefaultAndNotBuiltGetsAWarningUnlessItIsSwitchedOff) {
-    EXPECT_THAT(warnings_of(*good("[pgbouncer]\nquery_wait_notify = 0\n")), IsEmpty());
-    for (const std::string number : {"5", "10"}) {
+    EXPECT_THAT(warnings_of(*good("[pgbouncer]\nautodb_idle_timeout = 0\n")), IsEmpty());
+    for (const std::string number : {"3600", "10"}) {
         EXPECT_THAT(
-            warnings_of(*good("[pgbouncer]\nquery_wait_notify = " + number + "\n")),
-            ElementsAre("a.ini:2: query_wait_notify is not supported yet and is ignored")
+            warnings_of(*good("[pgbouncer]\nautodb_idle_timeout = " + number + "\n")),
+            ElementsAre("a.ini:2: autodb_idle_timeout is not supported yet and is ignored")
         );
     }
 }

@@ -1,0 +1,165 @@
+"""Settings of PgBouncer's that have an effect of their own on a client, as an existing pgbouncer.ini uses them."""
+
+import os
+
+import pytest
+
+from harness import check_error, closed_with, pgweir_only, works
+from pooler import Pooler, seconds
+from postgres import free_port
+from wire import parse, query, request, wait_until
+
+QUEUED = "No server connection available in postgres backend, client being queued"
+
+
+def test_who_waits_is_told_once(start_pooler):
+    pooler = start_pooler(default_pool_size=1, query_wait_notify=1)
+    with pooler.client() as busy, pooler.client() as waiting:
+        busy.ask("begin")
+        waiting.send(query("select 1"))
+        notice = waiting.read_message(seconds(20))
+        assert notice.type == "N", notice
+        busy.ask("select pg_sleep(1.5)")  # would be time for a second one
+        busy.ask("commit")
+        result = waiting.read_result()
+        assert result.value == "1" and not result.notices
+        waiting.send(query("select 2"))
+        assert waiting.read_result().value == "2", "who does not wait is not told"
+
+
+def test_notice_names_what_is_the_matter(start_pooler):
+    pooler = start_pooler(default_pool_size=1, query_wait_notify=1)
+    with pooler.client() as busy, pooler.client() as waiting:
+        busy.ask("begin")
+        waiting.send(request("select $1::int", "7"))
+        fields = waiting.read_result(seconds(20), until="N").notices[0]
+        assert fields["M"] == QUEUED and fields["C"] == "00000" and fields["S"] == "NOTICE"
+        busy.ask("commit")
+        assert waiting.read_result().value == "7"
+
+
+def test_query_wait_timeout_comes_behind_the_notice(start_pooler):
+    pooler = start_pooler(default_pool_size=1, query_wait_notify=1, query_wait_timeout=2)
+    with pooler.client() as busy, pooler.client() as waiting:
+        busy.ask("begin")
+        waiting.send(query("select 1"))
+        result = closed_with(waiting, text="query_wait_timeout", timeout=seconds(20))
+        assert [notice["M"] for notice in result.notices] == [QUEUED]
+
+
+def test_without_query_wait_notify_nobody_is_told(start_pooler):
+    pooler = start_pooler(default_pool_size=1, query_wait_notify=0, query_wait_timeout=2)
+    with pooler.client() as busy, pooler.client() as waiting:
+        busy.ask("begin")
+        waiting.send(query("select 1"))
+        assert not closed_with(waiting, text="query_wait_timeout", timeout=seconds(20)).notices
+
+
+@pgweir_only
+def test_log_in_is_greeted(start_pooler):
+    pooler = start_pooler(login_notify_message="Down for repair on Sunday")
+    with pooler.client() as greeted:
+        assert [notice["M"] for notice in greeted.notices] == ["Down for repair on Sunday"]
+        assert greeted.ask("select 1") == "1"
+    pooler.reload(login_notify_message="")
+    with pooler.client() as silent:
+        assert silent.notices == []
+
+
+@pytest.mark.parametrize("sent", ["select 1", ""])
+def test_simple_query_can_be_disallowed(start_pooler, sent):
+    pooler = start_pooler(disable_pqexec=1)
+    with pooler.client() as simple, pooler.client() as extended:
+        simple.send(query(sent))
+        closed_with(simple, "08P01", "PQexec disallowed")
+        extended.send(request("select $1::text", "here"))
+        assert extended.read_result().value == "here"
+        extended.send(parse("select 1") + query("select 1"))
+        closed_with(extended, "08P01", "PQexec disallowed")
+
+
+@pgweir_only
+def test_console_has_nothing_but_simple_query(start_pooler):
+    assert start_pooler(disable_pqexec=1).show("VERSION")
+
+
+def test_idle_session_leaves_a_server_that_is_to_close(start_pooler):
+    pooler = start_pooler(pool_mode="session", server_fast_close=1)
+    with pooler.client() as idle, pooler.client() as working:
+        idle.ask("select 1")
+        working.ask("begin")
+        pooler.command("RECONNECT")
+        closed_with(idle, "57P01", "database configuration changed", timeout=seconds(20))
+        assert working.ask("select 1") == "1", "its transaction goes on"
+        working.send(query("commit"))
+        result = working.read_to_end(seconds(20))
+        assert result.tags == ["COMMIT"]
+        check_error(result.error, "57P01", "database configuration changed", "FATAL")
+        works(pooler)
+
+
+def test_without_server_fast_close_sessions_stay(start_pooler):
+    pooler = start_pooler(pool_mode="session", server_fast_close=0)
+    with pooler.client() as idle:
+        pid = idle.ask("select pg_backend_pid()")
+        pooler.command("RECONNECT")
+        assert idle.ask("select pg_backend_pid()") == pid
+
+
+@pgweir_only
+@pytest.mark.parametrize("defer", [1, 0])
+def test_silent_connection_is_accepted_when_it_speaks(start_pooler, defer):
+    pooler = start_pooler(tcp_defer_accept=defer)
+
+    def accepted():
+        return sum(int(worker["accepted"]) for worker in pooler.show("WORKERS"))
+
+    before = accepted()
+    with pooler.raw() as silent:
+        if not defer:
+            wait_until(lambda: accepted() - before >= 2, "the silent one and who asks are accepted")
+        else:
+            works(pooler)  # came later
+            assert accepted() - before == 2, "one that works, and one that asks"
+        assert silent.startup("app", "app").ask("select 1") == "1"
+
+
+SAMPLE = "/etc/pgbouncer/pgbouncer.ini"
+
+
+class Sample(Pooler):
+    """Runs on the configuration that Debian's pgbouncer brings; only places are others."""
+
+    def write(self):
+        super().write()
+        with open(SAMPLE, encoding="utf-8") as file:
+            text = file.read()
+        for old, new in (
+            ("listen_port = 6432", f"listen_port = {self.port}"),
+            ("/etc/pgbouncer/userlist.txt", f"{self.folder}/userlist.txt"),
+            ("/var/log/postgresql", self.folder),
+            ("/var/run/postgresql", self.folder),
+            ("[databases]", f"[databases]\napp = {self.databases['app']}"),
+        ):
+            assert old in text, f"{SAMPLE} has changed: no {old}"
+            text = text.replace(old, new)
+        self._write_file("pgweir.ini", text)
+        secrets = f"{self.folder}/userlist.txt"
+        owner = os.stat(self.folder)
+        os.chown(secrets, owner.st_uid, owner.st_gid)
+        os.chmod(secrets, 0o640)
+
+
+@pytest.mark.skipif(not os.access(SAMPLE, os.R_OK), reason=f"{SAMPLE} is not here, or not for us to read")
+def test_samples_of_the_package_work_as_they_are(primary):
+    pooler = Sample(primary, {"listen_port": free_port()})
+    try:
+        pooler.start()
+        works(pooler)
+        with open(f"{pooler.folder}/pgbouncer.log", encoding="utf-8") as file:
+            log = file.read()
+        assert "listening" in log
+        assert "WARNING" not in log.upper(), log
+        pooler.stop()
+    finally:
+        pooler.remove()
