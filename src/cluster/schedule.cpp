@@ -81,7 +81,7 @@ std::vector<scheduled_file> systemd_units(const scheduled_check& what) {
          )},
         {name + ".timer",
          fmt::format(
-             "# Runs {0}.service every five minutes.\n"
+             "# Runs {0}.service every five minutes, by pgweirctl monitor install.\n"
              "[Unit]\n"
              "Description=Replication lag of the PostgreSQL cluster {1}, every five minutes\n"
              "\n"

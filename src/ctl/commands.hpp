@@ -89,6 +89,7 @@ int check(const common_options& options, bool exercise);
 int lag(const common_options& options, const lag_options& wanted);
 int health(const common_options& options, const health_options& wanted);
 int install_monitor(const common_options& options, const monitor_options& wanted);
+int remove_monitor(const common_options& options, const monitor_options& wanted);
 
 /// Until q or a signal on a terminal, else one picture.
 int dashboard(const common_options& options, double interval);

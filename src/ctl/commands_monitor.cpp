@@ -186,6 +186,58 @@ result<void> write_files(
     return {};
 }
 
+/// Takes away what install wrote, and no other file that has its name.
+result<bool> remove_files(
+    const common_options& options,
+    const fs::path& folder,
+    const std::vector<cluster::scheduled_file>& files
+) {
+    using cluster::step_outcome;
+    bool any = false;
+    for (const auto& file : files) {
+        const fs::path path = folder / file.name;
+        const auto present = cluster::read_text(path);
+        if (!present) {
+            return present.error();
+        }
+        const std::string first_line = file.text.substr(0, file.text.find('\n') + 1);
+        const bool there = present->has_value();
+        if (there && !(*present)->starts_with(first_line)) {
+            return failure{fmt::format(
+                "{} is not by pgweirctl monitor install: look at it, and remove it by hand",
+                path.string()
+            )};
+        }
+        any = any || there;
+        const bool dry = options.mode == cluster::run_mode::dry;
+        std::error_code error;
+        if (there && !dry && !fs::remove(path, error)) {
+            return failure{fmt::format("cannot remove {}: {}", path.string(), error.message())};
+        }
+        options.out->step(
+            {"no " + path.string(), cluster::act::remove_path{}},
+            !there ? step_outcome::already
+            : dry  ? step_outcome::would
+                   : step_outcome::done,
+            ""
+        );
+    }
+    return any;
+}
+
+bool by_systemd(scheduler kind) {
+    std::error_code error;
+    return kind == scheduler::systemd ||
+           (kind == scheduler::automatic && fs::exists("/run/systemd/system", error));
+}
+
+fs::path folder_for(const monitor_options& wanted, bool systemd) {
+    if (!wanted.folder.empty()) {
+        return wanted.folder;
+    }
+    return systemd ? "/etc/systemd/system" : "/etc/cron.d";
+}
+
 std::string own_path() {
     std::error_code error;
     const auto path = fs::read_symlink("/proc/self/exe", error);
@@ -263,10 +315,7 @@ int install_monitor(const common_options& options, const monitor_options& wanted
     if (const auto limits = thresholds_of(wanted.warn, wanted.critical); !limits) {
         return options.out->complain(limits.error().message);
     }
-    std::error_code error;
-    const bool systemd =
-        wanted.kind == scheduler::systemd ||
-        (wanted.kind == scheduler::automatic && fs::exists("/run/systemd/system", error));
+    const bool systemd = by_systemd(wanted.kind);
     cluster::scheduled_check what;
     what.cluster = settings->name;
     what.command = {
@@ -291,10 +340,7 @@ int install_monitor(const common_options& options, const monitor_options& wanted
     const auto folders = cluster::bin_folders(path != nullptr ? path : "");
     what.bin_dir =
         settings->bin_dir.empty() && !folders.empty() ? folders.front() : settings->bin_dir;
-    fs::path folder = wanted.folder;
-    if (folder.empty()) {
-        folder = systemd ? "/etc/systemd/system" : "/etc/cron.d";
-    }
+    const fs::path folder = folder_for(wanted, systemd);
     const auto files = systemd ? cluster::systemd_units(what)
                                : std::vector<cluster::scheduled_file>{cluster::cron_entry(what)};
     if (const auto written = write_files(options, folder, files); !written) {
@@ -308,6 +354,38 @@ int install_monitor(const common_options& options, const monitor_options& wanted
         options.out->say(
             fmt::format("cron runs it from now on; its lines go to {}\n", what.log.string())
         );
+    }
+    return 0;
+}
+
+int remove_monitor(const common_options& options, const monitor_options& wanted) {
+    const auto settings = read_settings(options);
+    if (!settings) {
+        return options.out->complain(settings.error().message);
+    }
+    cluster::scheduled_check what;
+    what.cluster = settings->name;
+    bool any_unit = false;
+    for (const bool systemd : {true, false}) {
+        const bool wants =
+            wanted.kind == scheduler::automatic || systemd == (wanted.kind == scheduler::systemd);
+        if (!wants) {
+            continue;
+        }
+        const auto files = systemd
+                               ? cluster::systemd_units(what)
+                               : std::vector<cluster::scheduled_file>{cluster::cron_entry(what)};
+        const auto removed = remove_files(options, folder_for(wanted, systemd), files);
+        if (!removed) {
+            return options.out->complain(removed.error().message);
+        }
+        any_unit = any_unit || (systemd && *removed);
+    }
+    if (any_unit) {
+        options.out->say(fmt::format(
+            "Now: systemctl disable --now {}; systemctl daemon-reload\n",
+            cluster::systemd_units(what).back().name
+        ));
     }
     return 0;
 }

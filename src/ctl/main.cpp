@@ -248,10 +248,19 @@ void add_looking(CLI::App& app, command_line& line) {
         "Write a timer of systemd or an entry of cron",
         [&line](const common_options& options) { return install_monitor(options, line.monitor); }
     );
-    install->add_flag_callback("--systemd", [&line] { line.monitor.kind = scheduler::systemd; });
-    install->add_flag_callback("--cron", [&line] { line.monitor.kind = scheduler::cron; });
-    install->add_option("--folder", line.monitor.folder, "Instead of the system's own");
     add_limits(install, line.monitor.warn, line.monitor.critical);
+    auto* uninstall = add_command(
+        *monitor,
+        line,
+        "remove",
+        "Take away what install has written",
+        [&line](const common_options& options) { return remove_monitor(options, line.monitor); }
+    );
+    for (auto* each : {install, uninstall}) {
+        each->add_flag_callback("--systemd", [&line] { line.monitor.kind = scheduler::systemd; });
+        each->add_flag_callback("--cron", [&line] { line.monitor.kind = scheduler::cron; });
+        each->add_option("--folder", line.monitor.folder, "Instead of the system's own");
+    }
     monitor->fallthrough();
 
     add_command(

@@ -164,6 +164,24 @@ def test_systemd_takes_the_units(managed):
     assert os.path.exists(f"{folder}/pgweir-lag-trial.timer")
 
 
+def test_monitor_goes_as_it_came(managed):
+    folder = f"{managed.folder}/monitor"
+    os.mkdir(folder)
+    managed.do("monitor", "install", "--systemd", "--folder", folder)
+    managed.do("monitor", "install", "--cron", "--folder", folder)
+    assert len(os.listdir(folder)) == 3
+    assert "would" in managed.do("--dry-run", "monitor", "remove", "--folder", folder)
+    assert len(os.listdir(folder)) == 3
+    assert "systemctl disable --now pgweir-lag-trial.timer" in managed.do("monitor", "remove", "--folder", folder)
+    assert os.listdir(folder) == []
+    assert "already so" in managed.do("monitor", "remove", "--folder", folder)
+    with open(f"{folder}/pgweir-lag-trial", "w", encoding="utf-8") as file:
+        file.write("# somebody else's\n")
+    result = managed.run("monitor", "remove", "--cron", "--folder", folder)
+    assert result.returncode == 1 and "by hand" in result.stderr
+    assert os.listdir(folder) == ["pgweir-lag-trial"]
+
+
 class Screen:
     """The dashboard on a terminal of its own."""
 
