@@ -32,7 +32,6 @@ template <typename Owner>
 struct entry_key {
     std::string_view name;
     result<void> (*parse)(Owner&, std::string_view);
-    support state = built;
 };
 
 /// A number below `Lowest` (PgBouncer's files say -1, or 0 for limits) leaves the member unset.
@@ -151,7 +150,7 @@ constexpr entry_key<database> database_keys[] = {
     {"datestyle",                 words_as_written<&d::datestyle>},
     {"dbname",                    words_as_written<&d::dbname>},
     {"host",                      hosts},
-    {"load_balance_hosts",        balance,                                    not_built},
+    {"load_balance_hosts",        balance},
     {"max_db_client_connections", own_number<&d::max_db_client_connections, 1>},
     {"max_db_connections",        own_number<&d::max_db_connections, 1>},
     {"min_pool_size",             own_number<&d::min_pool_size>},
@@ -198,12 +197,7 @@ constexpr entry_key<peer> peer_keys[] = {
 
 /// Sets what the connection string says, key by key.
 template <typename Owner, std::size_t Count>
-result<void> apply(
-    Owner& to,
-    std::string_view text,
-    const entry_key<Owner> (&known)[Count],
-    std::vector<std::string>* ignored
-) {
+result<void> apply(Owner& to, std::string_view text, const entry_key<Owner> (&known)[Count]) {
     return parse_connection_string(
         text,
         [&](std::string_view key, std::string_view value) -> result<void> {
@@ -222,9 +216,6 @@ result<void> apply(
             }
             if (const auto parsed = found->parse(to, value); !parsed) {
                 return failure{fmt::format("{}: {}", key, parsed.error().message)};
-            }
-            if (found->state != built && ignored != nullptr) {
-                ignored->emplace_back(key);
             }
             return {};
         }
@@ -269,9 +260,7 @@ result<void> check_hosts(const database& made) {
 
 }  // namespace
 
-result<database> parse_database(
-    std::string_view name, std::string_view text, std::vector<std::string>& ignored
-) {
+result<database> parse_database(std::string_view name, std::string_view text) {
     if (is_console_name(name)) {
         return failure{fmt::format(
             "the name {} is reserved for the console, expected another name for this database", name
@@ -282,7 +271,7 @@ result<database> parse_database(
     }
     database made;
     made.name = name;
-    if (const auto applied = apply(made, text, database_keys, &ignored); !applied) {
+    if (const auto applied = apply(made, text, database_keys); !applied) {
         return applied.error();
     }
     if (const auto checked = check_hosts(made); !checked) {
@@ -300,7 +289,7 @@ result<user> parse_user(std::string_view name, std::string_view text) {
     }
     user made;
     made.name = name;
-    if (const auto applied = apply(made, text, user_keys, nullptr); !applied) {
+    if (const auto applied = apply(made, text, user_keys); !applied) {
         return applied.error();
     }
     return made;
@@ -313,7 +302,7 @@ result<peer> parse_peer(std::string_view name, std::string_view text) {
     }
     peer made;
     made.id = *id;
-    if (const auto applied = apply(made, text, peer_keys, nullptr); !applied) {
+    if (const auto applied = apply(made, text, peer_keys); !applied) {
         return applied.error();
     }
     if (made.host.empty()) {

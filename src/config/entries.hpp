@@ -7,14 +7,10 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace pgweir::config {
 
-/// Keys of the entry that are known and not carried out yet are added to `ignored`.
-result<database> parse_database(
-    std::string_view name, std::string_view text, std::vector<std::string>& ignored
-);
+result<database> parse_database(std::string_view name, std::string_view text);
 result<user> parse_user(std::string_view name, std::string_view text);
 result<peer> parse_peer(std::string_view name, std::string_view text);
 

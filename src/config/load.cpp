@@ -107,13 +107,9 @@ private:
     }
 
     result<void> add_database(std::string_view name, std::string_view value, location at) {
-        std::vector<std::string> ignored;
-        auto made = parse_database(name, value, ignored);
+        auto made = parse_database(name, value);
         if (!made) {
             return made.error();
-        }
-        for (const std::string& key : ignored) {
-            warn(at, fmt::format("{}: {} is not supported yet and is ignored", name, key));
         }
         if (name == "*") {
             note_again(built_.autodb_template.has_value(), "database", name, at);

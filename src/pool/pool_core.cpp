@@ -456,9 +456,55 @@ void pool_core::opened(server_entry& server, pool& where, worker_id worker, stea
     server.worker = worker;
     server.where = server_entry::state::connecting;
     server.connected_at = now;
+    server.listed = next_of_list(where.database, where.limits.login_retry, now);
     where.counts.promised--;
     where.servers.push_back(server);
     check_counts(where);
+}
+
+namespace {
+
+bool failed_of_late(
+    const database_entry& db, std::size_t host, microseconds retry, steady_time now
+) {
+    const auto& at = db.listed_failed_at[host];
+    return at && now - *at < retry;
+}
+
+}  // namespace
+
+/// If all of them have failed, the one whose turn it is.
+std::size_t pool_core::next_of_list(database_entry& db, microseconds retry, steady_time now) {
+    const std::size_t total = db.settings.hosts.size();
+    db.listed_failed_at.resize(total);
+    if (total < 2) {
+        return 0;
+    }
+    const bool in_turn = db.settings.load_balance_hosts == config::load_balance::round_robin;
+    std::size_t found = db.next_listed % total;
+    for (std::size_t step = 0; step < total; step++) {
+        const std::size_t host = (db.next_listed + step) % total;
+        if (!failed_of_late(db, host, retry, now)) {
+            found = host;
+            break;
+        }
+    }
+    const bool moves_on = in_turn || failed_of_late(db, found, retry, now);
+    db.next_listed = moves_on ? found + 1 : found;
+    return found;
+}
+
+bool pool_core::may_try_another(const pool& p, steady_time now) {
+    if (!p.host.empty() || p.database.cluster != 0) {
+        return false;  // its host is the cluster's to say
+    }
+    const std::size_t total = p.database.listed_failed_at.size();
+    for (std::size_t host = 0; host < total; host++) {
+        if (!failed_of_late(p.database, host, p.limits.login_retry, now)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void pool_core::connect_failed(
@@ -469,6 +515,12 @@ void pool_core::connect_failed(
     actions& out
 ) {
     pool& p = *server.owner;
+    if (may_be_back_soon(sqlstate) && server.listed < p.database.listed_failed_at.size()) {
+        p.database.listed_failed_at[server.listed] = now;
+        if (may_try_another(p, now)) {
+            return closed(server, now, out);  // who waits is worth another attempt at once
+        }
+    }
     p.failure = message;
     p.failure_sqlstate = sqlstate;
     p.failed_at = now;

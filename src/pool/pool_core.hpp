@@ -86,6 +86,7 @@ public:
     worker_id worker = 0;
     worker_id destination = 0;  // while moving
     state where = state::connecting;
+    std::size_t listed = 0;     // where its host is in the database's list
     bool close_needed = false;  // to be closed as soon as it is free
     bool checking = false;      // busy with being checked for a client that waits
     steady_time connected_at{};
@@ -234,6 +235,10 @@ struct database_entry {
     bool disabled = false;
     bool removed = false;
     std::vector<std::unique_ptr<pool>> pools;  // those of hosts included
+
+    // Of a list of hosts that are used in turn, or one for as long as it answers.
+    std::size_t next_listed = 0;
+    std::vector<std::optional<steady_time>> listed_failed_at;  // of those that did not answer last
     std::unordered_map<std::string_view, pool*> pool_of_user;
 
     // Of a database that is routed. Any thread may read these.
@@ -337,6 +342,7 @@ public:
     // The life of a server.
 
     /// A server object was made for an action::connect.
+    /// Of several hosts, it is for the next one that has not failed of late.
     void opened(server_entry& server, pool& where, worker_id worker, steady_time now);
 
     /// It could not be connected or logged in (with the server's SQLSTATE if it said one). It is
@@ -407,6 +413,8 @@ public:
     const config::configuration& configuration() const noexcept { return *configuration_; }
 
 private:
+    static std::size_t next_of_list(database_entry& db, microseconds retry, steady_time now);
+    static bool may_try_another(const pool& p, steady_time now);
     void limit(pool& p);
     std::uint32_t cluster_of(const database_entry& db) const;
     void set_state(server_entry& server, server_entry::state next);

@@ -83,7 +83,7 @@ server_connection::~server_connection() = default;
 // Connecting and logging in.
 
 void server_connection::connect() {
-    server_address to = host_->address_of(*owner);
+    server_address to = host_->address_of(*owner, listed);
     address_ = to.where;
     terms_ = std::move(to.tls);
     connect_query_ = std::move(to.connect_query);
@@ -209,6 +209,9 @@ void server_connection::logged_in() {
     login_.reset();
     host_->pools().run(host_->id(), [&](pool_core&, actions&) {
         owner->greeting = std::move(greeting);
+        if (listed < owner->database.listed_failed_at.size()) {
+            owner->database.listed_failed_at[listed].reset();
+        }
     });
     if (connect_query_.empty()) {
         return put_back();

@@ -48,8 +48,8 @@ public:
     ) = 0;
     virtual const config::settings& settings() const noexcept = 0;
 
-    /// Hosts of a list are used in turn.
-    virtual server_address address_of(const pool& p) = 0;
+    /// `listed`: which host of a list.
+    virtual server_address address_of(const pool& p, std::size_t listed) = 0;
 
     /// Tells a waiter that the server is leased to it. A grant that comes of a grant (a client that
     /// is done at once) is carried out after it, not inside of it, so that a long queue makes no

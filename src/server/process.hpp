@@ -52,7 +52,6 @@ struct process {
     std::atomic<int> clients{0};            // connected, those that are logging in too
     std::atomic<int> exempt{0};             // of these, not counted by max_client_conn: consoles
     std::atomic<bool> shutting_down{false};
-    std::atomic<std::uint32_t> next_host{0};  // of lists of hosts, which are used in turn
 };
 
 }  // namespace pgweir::server

@@ -248,7 +248,7 @@ void worker::refuse_waiters(pool::pool& p) {
     }
 }
 
-pool::server_address worker::address_of(const pool::pool& p) {
+pool::server_address worker::address_of(const pool::pool& p, std::size_t listed) {
     pool::server_address to;
     config::database db;
     std::optional<router::host_view> routed;
@@ -260,9 +260,10 @@ pool::server_address worker::address_of(const pool::pool& p) {
         routed = host_of(p, shared_.views);
     });
     const config::settings& global = settings();
-    const std::size_t next = db.hosts.empty() ? 0 : shared_.next_host++ % db.hosts.size();
-    to.where.host = db.hosts.empty() ? global.unix_socket_dir : db.hosts[next];
-    to.where.port = config::port_of_host(db, next);
+    // The list may be shorter by now.
+    const std::size_t at = listed < db.hosts.size() ? listed : 0;
+    to.where.host = db.hosts.empty() ? global.unix_socket_dir : db.hosts[at];
+    to.where.port = config::port_of_host(db, at);
     if (routed) {
         // The very machine that was asked what it is, whatever its name means by now.
         to.where.host = routed->address;

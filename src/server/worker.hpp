@@ -122,7 +122,7 @@ public:
         return runtime_->configuration->global;
     }
 
-    pool::server_address address_of(const pool::pool& p) override;
+    pool::server_address address_of(const pool::pool& p, std::size_t listed) override;
     void grant(pool::waiter& to, pool::server_connection& server) override;
     void hand_over(pool::server_connection& server, pool::worker_id to) override;
     void later(const pool::action& what) override;

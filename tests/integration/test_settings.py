@@ -1,6 +1,8 @@
 """Settings of PgBouncer's that have an effect of their own on a client, as an existing pgbouncer.ini uses them."""
 
+import contextlib
 import os
+import re
 
 import pytest
 
@@ -122,6 +124,31 @@ def test_silent_connection_is_accepted_when_it_speaks(start_pooler, defer):
             works(pooler)  # came later
             assert accepted() - before == 2, "one that works, and one that asks"
         assert silent.startup("app", "app").ask("select 1") == "1"
+
+
+@pgweir_only
+@pytest.mark.parametrize("balance", ["round-robin", "disable"])
+def test_host_that_is_not_there_is_no_error(start_pooler, primary, balance):
+    nobody = free_port()
+    hosts = f"host=127.0.0.1,127.0.0.1 port={nobody},{primary.port} dbname=app load_balance_hosts={balance}"
+    pooler = start_pooler(databases={"listed": hosts}, server_login_retry=600, default_pool_size=3)
+    with pooler.client("listed") as one, pooler.client("listed") as two:
+        for client in (one, two):
+            client.ask("begin")
+            assert client.ask("select inet_server_port()") == str(primary.port)
+    assert pooler.log().count("cannot connect") == 1, "it is not asked again"
+
+
+@pgweir_only
+def test_hosts_of_a_list_are_used_in_turn(start_pooler, primary):
+    """The same server by two names, as two of them would show no more."""
+    hosts = f"host=127.0.0.1,localhost port={primary.port} dbname=app"
+    pooler = start_pooler(databases={"listed": hosts}, default_pool_size=4)
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(pooler.client("listed")).ask("begin")
+    names = re.findall(r"listed/app at ([^:]+):\d+: connected", pooler.log())
+    assert sorted(names) == ["127.0.0.1", "127.0.0.1", "localhost", "localhost"]
 
 
 SAMPLE = "/etc/pgbouncer/pgbouncer.ini"

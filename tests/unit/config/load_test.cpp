@@ -432,16 +432,12 @@ TEST(LoadTest, AuthDbnameIsNotTheConsole) {
     }
 }
 
-TEST(LoadTest, KeysOfADatabaseThatAreNotBuiltAreReported) {
-    const auto all = good(
-        "[pgbouncer]\n[databases]\nx = auth_user=a auth_query='SELECT 1' "
-        "load_balance_hosts=disable\n"
-    );
-    EXPECT_THAT(
-        warnings_of(*all),
-        ElementsAre("a.ini:3: x: load_balance_hosts is not supported yet and is ignored")
-    );
+TEST(LoadTest, ListOfHostsIsBalancedAsItSays) {
+    const auto all =
+        good("[pgbouncer]\n[databases]\nx = host=a,b load_balance_hosts=disable\ny = host=a,b\n");
+    EXPECT_THAT(warnings_of(*all), IsEmpty());
     EXPECT_EQ(all->databases.at("x").load_balance_hosts, load_balance::disable);
+    EXPECT_EQ(all->databases.at("y").load_balance_hosts, load_balance::round_robin);
 }
 
 TEST(LoadTest, UserHasAllItsKeys) {
