@@ -209,10 +209,14 @@ bool makes_literals_matter(const token& one) noexcept {
             (one.text == "\"set_config\"" || one.text == "\"current_setting\""));
 }
 
+/// Of a string with an N right in front: it has a type. With a blank between, N is a type's name.
+constexpr char national_string = 0x40;
+
 /// One pass. A token is its kind, its bytes where they count, and a zero byte: no token has one.
 outcome put_tokens(sql::lexer tokens, literals mode, byte_hash& out) noexcept {
     bool keep = true;
     bool at_beginning = true;
+    std::size_t behind_n = ~std::size_t{0};
     for (std::size_t count = 0; count < token_limit; count++) {
         const token one = tokens.next();
         if (one.is_last()) {
@@ -226,10 +230,14 @@ outcome put_tokens(sql::lexer tokens, literals mode, byte_hash& out) noexcept {
         }
         const bool counts = keep || !is_literal(one.kind);
         out.put(
-            static_cast<char>(static_cast<int>(one.kind) + 1),
+            one.kind == token_kind::string && one.begin == behind_n
+                ? national_string
+                : static_cast<char>(static_cast<int>(one.kind) + 1),
             counts ? one.text : std::string_view(),
             one.kind == token_kind::word ? spelling::lower : spelling::kept
         );
+        const bool is_n = one.kind == token_kind::word && one.text.size() == 1 && one.is("n");
+        behind_n = is_n ? one.end() : ~std::size_t{0};
         if (mode != literals::all_kept && makes_literals_matter(one)) {
             return outcome::literals_matter;
         }

@@ -126,6 +126,17 @@ void correct(const std::string& text, const places& ours, places& theirs) {
     }
 }
 
+/// libpg_query forgets at a comment that the string that goes on behind it is one of E.
+bool can_be_compared(const std::string& text, const places& ours) {
+    for (const auto& [begin, end] : ours) {
+        const bool escapes = (text[begin] | 0x20) == 'e' && text[begin + 1] == '\'';
+        if (escapes && text.substr(begin, end - begin).find("--") != std::string::npos) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// False if the text is broken.
 bool read(std::string_view text, backslash meaning, places& out) {
     lexer tokens(text, meaning);
@@ -166,6 +177,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     places theirs;
     const bool accepted = scan(text, theirs);
     require(whole || !accepted);
+    if (!can_be_compared(text, ours)) {
+        return 0;
+    }
     correct(text, ours, theirs);
     require(!accepted || ours == theirs);
     return 0;

@@ -22,14 +22,15 @@ void require(bool property) {
     }
 }
 
-/// Whole records: a type, a version, a length, and as many bytes. `cut`: the last of them may be
+/// Whole records: a type, a version (an alert has the client's, if it is none), a length, and as
+/// many bytes. `cut`: the last of them may be
 /// part of one, which is the alert of a session that has failed when there was no more room.
 void check_records(std::string_view sent, bool cut) {
     while (!sent.empty()) {
         if (cut && sent.size() < 7) {
             return;
         }
-        require(sent.size() >= 5 && sent[1] == 3);
+        require(sent.size() >= 5 && sent[0] >= 20 && sent[0] <= 23);
         const auto high = static_cast<unsigned char>(sent[3]);
         const auto low = static_cast<unsigned char>(sent[4]);
         const std::size_t size = 5 + (std::size_t{high} << 8 | low);

@@ -58,6 +58,14 @@ TEST(ShapeTest, TheKindOfALiteralStays) {
     }
 }
 
+TEST(ShapeTest, NationalStringIsNoNameOfATypeBesideAString) {
+    EXPECT_FALSE(alike("select n'a'", "select n 'a'"));
+    EXPECT_FALSE(alike("select n'a'", "select 'a'"));
+    EXPECT_TRUE(alike("select n'a'", "select N'b'"));
+    EXPECT_TRUE(alike("select n 'a'", "select n\n'b'"));
+    EXPECT_TRUE(alike("select m'a'", "select m 'a'")) << "another letter is a name in both";
+}
+
 TEST(ShapeTest, ParametersKeepTheirNumbers) {
     EXPECT_FALSE(alike("select $1", "select $2"));
 }
