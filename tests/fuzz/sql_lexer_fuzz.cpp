@@ -126,15 +126,19 @@ void correct(const std::string& text, const places& ours, places& theirs) {
     }
 }
 
-/// libpg_query forgets at a comment that the string that goes on behind it is one of E.
+/// libpg_query forgets at a comment that the string that goes on behind it is one of E. What is
+/// behind the last of our tokens is broken, and may be such a string.
 bool can_be_compared(const std::string& text, const places& ours) {
+    const auto is_such = [](std::string_view part) {
+        const bool escapes = part.find("e'") != part.npos || part.find("E'") != part.npos;
+        return escapes && part.find("--") != part.npos;
+    };
     for (const auto& [begin, end] : ours) {
-        const bool escapes = (text[begin] | 0x20) == 'e' && text[begin + 1] == '\'';
-        if (escapes && text.substr(begin, end - begin).find("--") != std::string::npos) {
+        if (is_such(std::string_view(text).substr(begin, end - begin))) {
             return false;
         }
     }
-    return true;
+    return !is_such(std::string_view(text).substr(ours.empty() ? 0 : ours.back().second));
 }
 
 /// False if the text is broken.
@@ -174,12 +178,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (text.find('\v') != std::string::npos) {
         return 0;
     }
-    places theirs;
-    const bool accepted = scan(text, theirs);
-    require(whole || !accepted);
     if (!can_be_compared(text, ours)) {
         return 0;
     }
+    places theirs;
+    const bool accepted = scan(text, theirs);
+    require(whole || !accepted);
     correct(text, ours, theirs);
     require(!accepted || ours == theirs);
     return 0;
