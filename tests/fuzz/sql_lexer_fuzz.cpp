@@ -126,12 +126,16 @@ void correct(const std::string& text, const places& ours, places& theirs) {
     }
 }
 
-/// libpg_query forgets at a comment that the string that goes on behind it is one of E. What is
-/// behind the last of our tokens is broken, and may be such a string.
+/// libpg_query forgets at a comment that the string that goes on behind it is one of E, B, X or U&,
+/// which end elsewhere. What is behind the last of our tokens is broken, and may be such a string.
 bool can_be_compared(const std::string& text, const places& ours) {
     const auto is_such = [](std::string_view part) {
-        const bool escapes = part.find("e'") != part.npos || part.find("E'") != part.npos;
-        return escapes && part.find("--") != part.npos;
+        constexpr std::string_view letters = "eEbBxX&";
+        bool of_a_kind = false;
+        for (std::size_t at = 1; at < part.size() && !of_a_kind; at++) {
+            of_a_kind = part[at] == '\'' && letters.find(part[at - 1]) != letters.npos;
+        }
+        return of_a_kind && part.find("--") != part.npos;
     };
     for (const auto& [begin, end] : ours) {
         if (is_such(std::string_view(text).substr(begin, end - begin))) {
