@@ -1,5 +1,6 @@
 // pgweir: the command line, and the order in which the process comes to life.
 
+#include "config/dangers.hpp"
 #include "config/load.hpp"
 #include "server/identity.hpp"
 #include "server/logging.hpp"
@@ -20,6 +21,7 @@ struct command_line {
     bool daemon = false;
     bool quiet = false;
     bool reboot = false;
+    bool check = false;
     int verbose = 0;
 };
 
@@ -32,6 +34,9 @@ constexpr const char* examples =
     "  pgweir /etc/pgweir/pgweir.ini         run in the foreground, log to the terminal\n"
     "  pgweir -d -u postgres pgweir.ini      run in the background as user postgres (needs "
     "pidfile)\n"
+    "  pgweir --check pgweir.ini             say what is wrong or dangerous, and end: 0 nothing, 1 "
+    "dangers,\n"
+    "                                        2 errors with which it would not start\n"
     "  psql -p 6432 -U pgbouncer pgbouncer   the console: SHOW HELP\n"
     "\n"
     "Signals: HUP reload, TERM end when the clients have gone, INT end when the servers are free\n"
@@ -40,6 +45,43 @@ constexpr const char* examples =
 int fail(const std::string& message) {
     log::write(log::level::fatal, "{}", message);
     return 1;
+}
+
+/// Reads everything as a start would, and says what is wrong with it, or dangerous.
+int check(const command_line& options) {
+    constexpr int dangerous = 1;
+    constexpr int wrong = 2;
+    const auto refuse = [](const std::string& message) {
+        fmt::print("error: {}\n", message);
+        return wrong;
+    };
+    const auto settings = config::load(options.file);
+    if (!settings) {
+        return refuse(settings.error().message);
+    }
+    const auto runtime = server::load_runtime(*settings);
+    if (!runtime) {
+        return refuse(runtime.error().message);
+    }
+    int dangers = 0;
+    const auto warn = [&](const std::vector<config::warning>& all) {
+        for (const config::warning& one : all) {
+            fmt::print("warning: {}\n", one.text);
+            dangers++;
+        }
+    };
+    warn((*settings)->warnings);
+    warn((*runtime)->users->warnings());
+    for (const config::finding& one :
+         config::dangers_of(**settings, server::raise_descriptor_limit())) {
+        const bool danger = one.how == config::severity::danger;
+        fmt::print("{}: {}\n", danger ? "danger" : "note", one.text);
+        dangers += danger ? 1 : 0;
+    }
+    if (dangers == 0) {
+        fmt::print("{}: good\n", options.file);
+    }
+    return dangers == 0 ? 0 : dangerous;
 }
 
 int run(const command_line& options) {
@@ -118,6 +160,9 @@ int main(int argc, char** argv) {
     app.add_flag("-q,--quiet", options.quiet, "no log to the terminal");
     app.add_flag("-v,--verbose", options.verbose, "log more; twice: still more");
     app.add_flag("-R,--reboot", options.reboot, "take over from a running process (not built yet)");
+    app.add_flag(
+        "--check", options.check, "only read FILE, and say what is wrong or dangerous in it"
+    );
     app.add_option("-u,--user", options.user, "become this user");
     app.add_option("FILE", options.file, "configuration file, in pgbouncer.ini's format")
         ->required();
@@ -125,5 +170,5 @@ int main(int argc, char** argv) {
     if (options.reboot) {
         return fail("-R (online restart) is not supported yet: stop the old process, then start");
     }
-    return run(options);
+    return options.check ? check(options) : run(options);
 }

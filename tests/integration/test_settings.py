@@ -3,11 +3,12 @@
 import contextlib
 import os
 import re
+import subprocess
 
 import pytest
 
 from harness import check_error, closed_with, pgweir_only, works
-from pooler import Pooler, seconds
+from pooler import Pooler, executable, seconds
 from postgres import free_port
 from wire import parse, query, request, wait_until
 
@@ -151,6 +152,7 @@ def test_hosts_of_a_list_are_used_in_turn(start_pooler, primary):
     assert sorted(names) == ["127.0.0.1", "127.0.0.1", "localhost", "localhost"]
 
 
+ADMINS = "admin_users is empty: only user pgbouncer over the Unix socket can PAUSE and RELOAD"
 SAMPLE = "/etc/pgbouncer/pgbouncer.ini"
 
 
@@ -190,3 +192,20 @@ def test_samples_of_the_package_work_as_they_are(primary):
         pooler.stop()
     finally:
         pooler.remove()
+
+
+@pgweir_only
+def test_check_says_what_is_wrong_and_starts_nothing(tmp_path):
+    file = tmp_path / "pgweir.ini"
+
+    def check(text):
+        file.write_text(text)
+        done = subprocess.run([executable()[0], "--check", file], capture_output=True, text=True, check=False, timeout=seconds(20))
+        return done.returncode, done.stdout
+
+    good = "[databases]\napp = host=127.0.0.1\n[pgbouncer]\nauth_type = any\n"
+    assert check(good) == (0, f"note: {ADMINS}\n{file}: good\n")
+    code, said = check(good + "listen_addr = *\nquery_wait_timeout = 0\n")
+    assert code == 1 and said.count("danger: ") == 2
+    code, said = check(good + "pool_size = 3\n")
+    assert code == 2 and "pgweir.ini:5: " in said and said.startswith("error: ")
