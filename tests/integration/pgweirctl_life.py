@@ -65,7 +65,7 @@ def test_everything_killed_anywhere_is_finished_by_the_next(new):
     managed = new()
     assert managed.finish_with_kills("init") >= 5
     managed.do("init")
-    assert managed.finish_with_kills("add-standby") >= 2
+    assert managed.finish_with_kills("add-standby") >= 1  # a run may do more than one thing before it is dead
     managed.do("add-standby")
     managed.do("--set", "pooler.host=", "check", "--exercise")
     assert [name for name in os.listdir(managed.root) if "incoming" in name] == []

@@ -643,7 +643,8 @@ def test_query_timeout(start_pooler):
 
 
 def test_client_login_timeout(start_pooler):
-    pooler = start_pooler(client_login_timeout=1)
+    # With tcp_defer_accept, who says nothing is nobody for 45 seconds.
+    pooler = start_pooler(client_login_timeout=1, tcp_defer_accept=0)
     client = pooler.raw()
     watch = Stopwatch()
     client.read_to_end()

@@ -111,6 +111,7 @@ class Pooler:
         if not IS_PGBOUNCER:
             settings["workers"] = WORKERS
             settings["io_engine"] = ENGINE
+            settings["query_wait_notify"] = 0  # on a slow machine it would come in between
         return settings
 
     # Configuration.
