@@ -95,6 +95,10 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
     }
     for (const auto& [name, settings] : configuration_->databases) {
         database_entry& db = entry_of(name);
+        if (db.settings.hosts != settings.hosts) {
+            db.listed_failed_at.clear();  // they were others
+            db.listed_tried.clear();
+        }
         db.settings = settings;
         db.automatic = false;
         db.removed = false;
@@ -494,16 +498,19 @@ std::size_t pool_core::next_of_list(database_entry& db, microseconds retry, stea
     return found;
 }
 
-bool pool_core::may_try_another(const pool& p, steady_time now) {
-    if (!p.host.empty() || p.database.cluster != 0) {
+/// Whether there is a host that has not failed in this round. If there is none, the round is over.
+/// Times do not count here: one attempt may take longer than server_login_retry.
+bool pool_core::may_try_another(pool& p, std::size_t failed) {
+    database_entry& db = p.database;
+    if (!p.host.empty() || db.cluster != 0) {
         return false;  // its host is the cluster's to say
     }
-    const std::size_t total = p.database.listed_failed_at.size();
-    for (std::size_t host = 0; host < total; host++) {
-        if (!failed_of_late(p.database, host, p.limits.login_retry, now)) {
-            return true;
-        }
+    db.listed_tried.resize(db.listed_failed_at.size());
+    db.listed_tried[failed] = true;
+    if (std::find(db.listed_tried.begin(), db.listed_tried.end(), false) != db.listed_tried.end()) {
+        return true;
     }
+    db.listed_tried.clear();
     return false;
 }
 
@@ -517,7 +524,7 @@ void pool_core::connect_failed(
     pool& p = *server.owner;
     if (may_be_back_soon(sqlstate) && server.listed < p.database.listed_failed_at.size()) {
         p.database.listed_failed_at[server.listed] = now;
-        if (may_try_another(p, now)) {
+        if (may_try_another(p, server.listed)) {
             return closed(server, now, out);  // who waits is worth another attempt at once
         }
     }

@@ -239,6 +239,7 @@ struct database_entry {
     // Of a list of hosts that are used in turn, or one for as long as it answers.
     std::size_t next_listed = 0;
     std::vector<std::optional<steady_time>> listed_failed_at;  // of those that did not answer last
+    std::vector<bool> listed_tried;  // did not answer since one has, or since clients were told
     std::unordered_map<std::string_view, pool*> pool_of_user;
 
     // Of a database that is routed. Any thread may read these.
@@ -414,7 +415,7 @@ public:
 
 private:
     static std::size_t next_of_list(database_entry& db, microseconds retry, steady_time now);
-    static bool may_try_another(const pool& p, steady_time now);
+    static bool may_try_another(pool& p, std::size_t failed);
     void limit(pool& p);
     std::uint32_t cluster_of(const database_entry& db) const;
     void set_state(server_entry& server, server_entry::state next);

@@ -211,6 +211,7 @@ void server_connection::logged_in() {
         owner->greeting = std::move(greeting);
         if (listed < owner->database.listed_failed_at.size()) {
             owner->database.listed_failed_at[listed].reset();
+            owner->database.listed_tried.clear();
         }
     });
     if (connect_query_.empty()) {

@@ -68,6 +68,21 @@ TEST(ListedHostsTest, WhenNoneAnswersTheClientsAreTold) {
     EXPECT_TRUE(w.core.failing(w.at(), w.now));
 }
 
+TEST(ListedHostsTest, ClientsAreToldAlsoWhenEachAttemptTakesLong) {
+    for (const char* databases : {in_turn, one_at_a_time}) {
+        world w("server_login_retry = 15\n", 1, databases);
+        w.queued();
+        for (int host = 0; host < 3; host++) {
+            EXPECT_EQ(w.at().failure, "");
+            test_server& server = w.open();
+            w.now += seconds(20);
+            w.fail(server);
+        }
+        EXPECT_EQ(w.at().failure, "no");
+        EXPECT_TRUE(w.core.failing(w.at(), w.now));
+    }
+}
+
 TEST(ListedHostsTest, RefusedLogInIsTheSameEverywhere) {
     world w("", 1, in_turn);
     w.queued();
