@@ -1,15 +1,21 @@
 // pgweir: the command line, and the order in which the process comes to life.
 
 #include "config/dangers.hpp"
+#include "config/effective.hpp"
 #include "config/load.hpp"
 #include "server/identity.hpp"
 #include "server/logging.hpp"
+#include "server/service_manager.hpp"
 #include "server/supervisor.hpp"
+#include "server/taking_over.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
 
 namespace {
 
@@ -22,6 +28,7 @@ struct command_line {
     bool quiet = false;
     bool reboot = false;
     bool check = false;
+    bool show_effective = false;
     int verbose = 0;
 };
 
@@ -34,9 +41,12 @@ constexpr const char* examples =
     "  pgweir /etc/pgweir/pgweir.ini         run in the foreground, log to the terminal\n"
     "  pgweir -d -u postgres pgweir.ini      run in the background as user postgres (needs "
     "pidfile)\n"
+    "  pgweir -R -d pgweir.ini               take the place of the process that runs with this "
+    "file\n"
     "  pgweir --check pgweir.ini             say what is wrong or dangerous, and end: 0 nothing, 1 "
     "dangers,\n"
     "                                        2 errors with which it would not start\n"
+    "  pgweir --show-effective pgweir.ini    each setting with its value, and where that was said\n"
     "  psql -p 6432 -U pgbouncer pgbouncer   the console: SHOW HELP\n"
     "\n"
     "Signals: HUP reload, TERM end when the clients have gone, INT end when the servers are free\n"
@@ -84,6 +94,30 @@ int check(const command_line& options) {
     return dangers == 0 ? 0 : dangerous;
 }
 
+int show_effective(const command_line& options) {
+    const auto settings = config::load(options.file);
+    if (!settings) {
+        return fail("cannot load config file: " + settings.error().message);
+    }
+    fmt::print("{}", config::effective_text(**settings));
+    return 0;
+}
+
+/// At once, unless there is a process before this one, whose file it is until it has given way.
+result<void> claim_pid_file(
+    const std::string& path, const server::taking_over* before, server::pid_file& to
+) {
+    if (before != nullptr) {
+        return server::pid_file::check(path, before->process());
+    }
+    auto made = server::pid_file::make(path);
+    if (!made) {
+        return made.error();
+    }
+    to = std::move(*made);
+    return {};
+}
+
 int run(const command_line& options) {
     auto settings = config::load(options.file);
     if (!settings) {
@@ -97,7 +131,8 @@ int run(const command_line& options) {
         if (global.pidfile.empty()) {
             return fail("-d needs the setting pidfile");
         }
-        if (auto done = server::go_into_background(); !done) {
+        const auto parent = options.reboot ? server::parent::waits : server::parent::ends;
+        if (auto done = server::go_into_background(parent); !done) {
             return fail(done.error().message);
         }
     }
@@ -112,9 +147,23 @@ int run(const command_line& options) {
     if (!runtime) {
         return fail(runtime.error().message);
     }
-    auto pid = server::pid_file::make(global.pidfile);
-    if (!pid) {
-        return fail(pid.error().message);
+    std::unique_ptr<server::taking_over> before;
+    if (options.reboot) {
+        auto found = server::taking_over::begin(server::door_name(global));
+        if (!found) {
+            return fail("cannot take over from the running process: " + found.error().message);
+        }
+        before = std::move(*found);
+    }
+    const int predecessor = before ? before->process() : 0;
+    if (before) {
+        server::use_service_manager(before->notify_socket());
+    } else if (options.reboot) {
+        log::info("no process to take over from: an ordinary start");
+    }
+    server::pid_file pid;
+    if (auto done = claim_pid_file(global.pidfile, before.get(), pid); !done) {
+        return fail(done.error().message);
     }
     for (const config::warning& w : (*settings)->warnings) {
         log::warning("{}", w.text);
@@ -138,11 +187,22 @@ int run(const command_line& options) {
     if (auto done = boss.watch_clusters(); !done) {
         return fail(done.error().message);
     }
-    if (auto done = boss.listen(); !done) {
+    if (auto done = boss.listen(std::move(before)); !done) {
         return fail(done.error().message);
     }
-    boss.run();
-    return 0;
+    const auto in_charge = [&] {
+        if (predecessor != 0) {
+            auto made = server::pid_file::make(global.pidfile, predecessor);
+            if (made) {
+                pid = std::move(*made);
+            } else {
+                log::error("{}", made.error().message);
+            }
+        }
+        server::tell_of_readiness();
+        server::tell_parent();
+    };
+    return boss.run(in_charge) ? 0 : 1;
 }
 
 }  // namespace
@@ -159,16 +219,25 @@ int main(int argc, char** argv) {
     );
     app.add_flag("-q,--quiet", options.quiet, "no log to the terminal");
     app.add_flag("-v,--verbose", options.verbose, "log more; twice: still more");
-    app.add_flag("-R,--reboot", options.reboot, "take over from a running process (not built yet)");
+    app.add_flag(
+        "-R,--reboot",
+        options.reboot,
+        "take the place of the running process, without a client noticing"
+    );
     app.add_flag(
         "--check", options.check, "only read FILE, and say what is wrong or dangerous in it"
+    );
+    app.add_flag(
+        "--show-effective",
+        options.show_effective,
+        "only print what is in force, and where it was said"
     );
     app.add_option("-u,--user", options.user, "become this user");
     app.add_option("FILE", options.file, "configuration file, in pgbouncer.ini's format")
         ->required();
     CLI11_PARSE(app, argc, argv);
-    if (options.reboot) {
-        return fail("-R (online restart) is not supported yet: stop the old process, then start");
+    if (options.show_effective) {
+        return show_effective(options);
     }
     return options.check ? check(options) : run(options);
 }

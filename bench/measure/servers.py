@@ -270,7 +270,7 @@ class Pooler(Program):
 
 
 class RoutedPooler(Pooler):
-    """pgweir that routes over the primary and its standbys, which run as long as it does."""
+    """pgweir in front of the primary and its standbys, which run as long as it does."""
 
     def start(self, auth_type, pool, tls=False):
         self.postgres.start_standbys()
@@ -286,7 +286,7 @@ class RoutedPooler(Pooler):
     def database(self):
         ports = [self.postgres.port] + [each.port for each in self.postgres.standbys]
         hosts = ",".join("127.0.0.1" for _ in ports)
-        return f"host={hosts} port={','.join(map(str, ports))} dbname=bench routing=auto"
+        return f"host={hosts} port={','.join(map(str, ports))} dbname=bench"
 
 
 class Relay(Program):

@@ -315,7 +315,7 @@ std::vector<named_count> list_rows(const list_counts& lists) {
 }
 
 std::vector<named_total> total_rows(const snapshot& data) {
-    stats_counters sum;
+    stats_counters sum = data.past;
     for (const stats_row& row : data.stats) {
         sum += row.total;
     }

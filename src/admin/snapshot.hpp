@@ -247,6 +247,7 @@ struct snapshot {
     std::vector<user_row> users;
     std::vector<stats_row> stats;
     stats_counters overall_average;  // of all databases together
+    stats_counters past;             // of databases that are no more
     list_counts lists;
     std::vector<config::config_row> config;  // shown in the order given
     std::vector<mem_row> mem;                // shown in the order given

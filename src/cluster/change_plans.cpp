@@ -75,8 +75,10 @@ plan prepare_switchover_plan(const change_inputs& in) {
         {from.name, pending_change{from.name, to.name}},
         fmt::format("note of the change from {} to {}", from.name, to.name)
     );
-    add_slots_on(steps, to, in.after);
-    add_synchronous(steps, to, in.sync_standbys);
+    if (in.is_local(to)) {
+        add_slots_on(steps, to, in.after);
+        add_synchronous(steps, to, in.sync_standbys);
+    }
     // What is on disk now need not be written while work is held.
     add(steps,
         from.name + ": checkpoint",
@@ -109,6 +111,9 @@ plan let_go_plan(const change_inputs& in) {
         {to.name, pending_change{from.name, to.name}},
         fmt::format("note that {} is the primary", to.name)
     );
+    if (in.after.pooler.exists()) {
+        add_pooler_folder(steps, in.after);
+    }
     add_databases_file(steps, in.after);
     add_release(steps, in.after);
     return steps;
@@ -117,14 +122,23 @@ plan let_go_plan(const change_inputs& in) {
 plan settle_plan(const change_inputs& in) {
     const node& to = in.after.primary;
     plan steps;
-    // pg_rewind reads the new timeline from the control file, which a checkpoint brings up to date.
-    add(steps,
-        to.name + ": checkpoint",
-        act::local_sql{
-            to,
-            "CHECKPOINT",
-            "SELECT timeline_id = ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, "
-            "8))::bit(32)::int FROM pg_control_checkpoint()"});
+    if (in.is_local(to)) {
+        // pg_rewind reads the new timeline from the control file, which a checkpoint brings up to
+        // date. After a clean shutdown there is nothing to rewind, whatever it reads.
+        add(steps,
+            to.name + ": checkpoint",
+            act::local_sql{
+                to,
+                "CHECKPOINT",
+                "SELECT timeline_id = ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), "
+                "1, 8))::bit(32)::int FROM pg_control_checkpoint()"});
+    } else {
+        for (const node& standby : in.after.standbys) {
+            add(steps,
+                fmt::format("replication slot {} on {}", standby.slot, to.name),
+                act::ensure_slot{standby.slot});
+        }
+    }
     for (const node& standby : in.after.standbys) {
         if (standby.name != in.before.primary.name && in.is_local(standby)) {
             add(steps,
@@ -140,14 +154,16 @@ plan return_plan(const change_inputs& in) {
     plan steps;
     add(steps, from.name + ": server runs", act::start_server{from});
     add_release(steps, in.before);
-    add_synchronous(steps, in.after.primary, {});
-    std::vector<std::string> slots;
-    for (const node& standby : in.after.standbys) {
-        slots.push_back(standby.slot);
+    if (in.is_local(in.after.primary)) {
+        add_synchronous(steps, in.after.primary, {});
+        std::vector<std::string> slots;
+        for (const node& standby : in.after.standbys) {
+            slots.push_back(standby.slot);
+        }
+        add(steps,
+            in.after.primary.name + ": no slots for nobody",
+            act::drop_slots{in.after.primary, slots});
     }
-    add(steps,
-        in.after.primary.name + ": no slots for nobody",
-        act::drop_slots{in.after.primary, slots});
     add_state(steps, in.before, {from.name, std::nullopt}, from.name + " is still the primary");
     return steps;
 }

@@ -192,7 +192,8 @@ std::vector<check> pooler_checks(const cluster_settings& cluster) {
              "pgweir.ini should include {}, which pgweirctl keeps up to date",
              cluster.pooler.databases_file.string()
          ),
-         {look::pooled_query{cluster.pooler.read_database, server_role::standby}}},
+         {look::pooled_query{cluster.pooler.read_database, server_role::standby}},
+         seconds(5)},
         {"pooler: a write goes to the primary",
          fmt::format(
              "pgweir.ini should include {}, which pgweirctl keeps up to date",

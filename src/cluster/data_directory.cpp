@@ -1,5 +1,6 @@
 #include "cluster/data_directory.hpp"
 
+#include "base/wal_position.hpp"
 #include "cluster/files.hpp"
 
 #include <fmt/format.h>
@@ -83,11 +84,12 @@ bool is_bad(std::string_view line) {
     }
     // Before log-in is through, a backend has no database or user yet: "not initialized" is still a
     // client's doing. The walsender's FATALs are those of a standby that goes away.
-    static constexpr std::array<std::string_view, 8> expected{
+    static constexpr std::array<std::string_view, 9> expected{
         "] not initialized ",
         "] walsender ",
         "terminating walreceiver process due to administrator command",
         "could not receive data from WAL stream",
+        "could not send data to WAL stream",
         "could not send end-of-streaming message to primary",
         "could not connect to the primary server",
         "streaming replication receiver",
@@ -190,6 +192,19 @@ std::string control_value(std::string_view text, std::string_view name) {
         }
     }
     return {};
+}
+
+std::optional<std::uint64_t> end_of_timeline(std::string_view history, std::uint32_t timeline) {
+    std::istringstream lines{std::string(history)};
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::uint32_t number = 0;
+        std::string position;
+        if (words >> number >> position && number == timeline) {
+            return read_lsn(position);
+        }
+    }
+    return std::nullopt;
 }
 
 std::string first_segment_of(std::string_view backup_label) {

@@ -50,6 +50,10 @@ std::string with_replication_source(
 /// The value of a line such as "Latest checkpoint location:   0/3000028" of pg_controldata.
 std::string control_value(std::string_view text, std::string_view name);
 
+/// Where a timeline was left, by the history file of a later one: lines such as
+/// "1\t0/3000158\tno recovery target specified". Nothing if it is no part of that history.
+std::optional<std::uint64_t> end_of_timeline(std::string_view history, std::uint32_t timeline);
+
 /// The first WAL segment that a base backup needs, from its backup_label.
 std::string first_segment_of(std::string_view backup_label);
 

@@ -115,6 +115,17 @@ result<connection> executor::connect_as(const act::ensure_login& what) const {
     );
 }
 
+result<connection> executor::connect_from_afar(const node& server) const {
+    return connection::open(
+        {server.host,
+         server.port,
+         cluster_.replication.name,
+         "postgres",
+         secrets_.replication,
+         connection_kind::ordinary}
+    );
+}
+
 result<connection> executor::connect_for_replication() const {
     return connect_as(
         {cluster_.replication.name, secrets_.replication, act::ensure_login::purpose::replication}

@@ -50,6 +50,9 @@ public:
     /// As superuser over the Unix socket of a server on this machine.
     result<connection> connect_locally(const node& server, const std::string& database) const;
 
+    /// To a server on another machine, in the role with which standbys follow.
+    result<connection> connect_from_afar(const node& server) const;
+
     /// What the primary has of that a standby may not have less, over a replication connection.
     result<standby_minimums> ask_minimums() const;
 
@@ -139,6 +142,7 @@ private:
     result<connection> connect_for_replication() const;
     result<bool> is_copy_of_primary(const node& standby) const;
     result<bool> same_cluster_as_primary(const node& server) const;
+    result<bool> is_continued_by_primary(const node& server) const;
     result<note> rewind(const node& server);
     std::string conninfo_to_primary(const node& server) const;
     result<std::string> one_value(const node& server, const std::string& statement) const;

@@ -1,5 +1,6 @@
 // The executor's actions that change roles, backups and what is removed: see executor.hpp.
 
+#include "base/wal_position.hpp"
 #include "cluster/access_rules.hpp"
 #include "cluster/data_directory.hpp"
 #include "cluster/executor.hpp"
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <set>
 #include <thread>
 
@@ -60,7 +62,8 @@ bool comes_true(milliseconds limit, Ask&& ask) {
 }  // namespace
 
 result<std::string> executor::one_value(const node& server, const std::string& statement) const {
-    auto opened = connect_locally(server, "postgres");
+    auto opened = is_data_directory(server.data) ? connect_locally(server, "postgres")
+                                                 : connect_from_afar(server);
     if (!opened) {
         return opened.error();
     }
@@ -254,9 +257,15 @@ result<bool> executor::done(const act::promote_server& what) const {
 }
 
 result<note> executor::act_on(const act::promote_server& what) {
-    const auto promoted = run_pg_ctl(what.server, {"promote"});
-    if (!promoted) {
-        return promoted;
+    if (is_data_directory(what.server.data)) {
+        if (const auto promoted = run_pg_ctl(what.server, {"promote"}); !promoted) {
+            return promoted;
+        }
+    } else if (const auto asked = one_value(what.server, "SELECT pg_promote(true, 60)"); !asked) {
+        return failure{fmt::format(
+            "{}\nThe right to promote from another machine comes with pgweirctl init",
+            asked.error().message
+        )};
     }
     const auto now = done(what);
     if (!now || !*now) {
@@ -309,6 +318,42 @@ result<bool> executor::done(const act::match_history& what) const {
     return server_runs(what.server.data);
 }
 
+/// True of a server that was stopped cleanly on a timeline that the primary's has left behind the
+/// end of its data: it only has to follow. Nothing is asked of the primary's files, which may say
+/// for minutes after a promotion that it is a standby.
+result<bool> executor::is_continued_by_primary(const node& server) const {
+    const auto control = run("pg_controldata", {"-D", server.data.string()});
+    if (!control) {
+        return control.error();
+    }
+    const auto end = read_lsn(control_value(control->text, "Latest checkpoint location"));
+    const std::string timeline = control_value(control->text, "Latest checkpoint's TimeLineID");
+    if (control_value(control->text, "Database cluster state") != "shut down" || !end) {
+        return false;
+    }
+    auto primary = connect_for_replication();
+    if (!primary) {
+        return primary.error();
+    }
+    const auto who = primary->query("IDENTIFY_SYSTEM");
+    if (!who || who->empty() || who->front().size() < 2 || !who->front()[1]) {
+        return failure{who ? "the primary does not tell its timeline" : who.error().message};
+    }
+    const std::string& theirs = *who->front()[1];
+    if (theirs == timeline) {
+        return false;  // two may have come to the same number on ways of their own
+    }
+    const auto history = primary->query("TIMELINE_HISTORY " + theirs);
+    if (!history || history->empty() || history->front().size() < 2 || !history->front()[1]) {
+        return false;
+    }
+    const auto left = end_of_timeline(
+        *history->front()[1],
+        static_cast<std::uint32_t>(std::strtoul(timeline.c_str(), nullptr, 10))
+    );
+    return left && *left > *end;
+}
+
 result<note> executor::rewind(const node& server) {
     if (const auto marked = write_text(rewinding_mark(server), "", 0600); !marked) {
         return marked.error();
@@ -345,6 +390,10 @@ result<note> executor::act_on(const act::match_history& what) {
         } else if (fs::exists(rewinding_mark(server), error)) {
             reason = "an earlier pg_rewind was interrupted";
         } else {
+            const auto goes_on = is_continued_by_primary(server);
+            if (!goes_on || *goes_on) {
+                return goes_on ? result<note>{note{"nothing to rewind"}} : goes_on.error();
+            }
             auto rewound = rewind(server);
             if (rewound) {
                 return rewound;

@@ -192,6 +192,24 @@ void add_rewind_rights(plan& steps, const cluster_settings& cluster) {
             )});
 }
 
+/// A switchover to another machine asks the standby there over the network.
+void add_promotion_right(plan& steps, const cluster_settings& cluster) {
+    const char* function = "pg_catalog.pg_promote(boolean, integer)";
+    add(steps,
+        fmt::format("role {} may promote a standby", cluster.replication.name),
+        act::sql{
+            "postgres",
+            fmt::format(
+                "GRANT EXECUTE ON FUNCTION {} TO {}", function, identifier(cluster.replication.name)
+            ),
+            fmt::format(
+                "SELECT to_regprocedure('{0}') IS NULL OR has_function_privilege('{1}', '{0}', "
+                "'EXECUTE')",
+                function,
+                cluster.replication.name
+            )});
+}
+
 void add_made_mark(plan& steps, const node& server) {
     add(steps,
         fmt::format("{}: note that its data directory is ours", server.name),
@@ -199,7 +217,7 @@ void add_made_mark(plan& steps, const node& server) {
 }
 
 void add_pooler_files(plan& steps, const plan_inputs& in) {
-    add(steps, "folder for pgweir", act::make_directory{in.cluster.pooler_dir(), 0755});
+    add_pooler_folder(steps, in.cluster);
     add_hidden(
         steps,
         "user list of pgweir in " + in.cluster.userlist().string(),
@@ -262,6 +280,10 @@ void add_start(plan& steps, const node& server) {
 std::string synchronous_step_name(const std::vector<std::string>& standbys) {
     const std::string names = sync_standby_names(standbys);
     return names.empty() ? "commits wait for no standby" : "commits wait for " + names;
+}
+
+void add_pooler_folder(plan& steps, const cluster_settings& cluster) {
+    add(steps, "folder for pgweir", act::make_directory{cluster.pooler_dir(), 0755});
 }
 
 void add_databases_file(plan& steps, const cluster_settings& cluster) {
@@ -371,6 +393,7 @@ plan primary_plan(const plan_inputs& in) {
     add_start(steps, primary);
     add_role(steps, cluster.replication, in.secrets.replication, purpose::replication);
     add_rewind_rights(steps, cluster);
+    add_promotion_right(steps, cluster);
     add_role(steps, cluster.prober, in.secrets.prober, purpose::queries);
     add_role(steps, cluster.application, in.secrets.application, purpose::queries);
     add_database(steps, cluster);

@@ -33,6 +33,7 @@ plan primary_plan(const plan_inputs& in);
 void add_server_files(plan& steps, const plan_inputs& in, const node& server);
 void add_start(plan& steps, const node& server);
 std::string synchronous_step_name(const std::vector<std::string>& standbys);
+void add_pooler_folder(plan& steps, const cluster_settings& cluster);
 void add_databases_file(plan& steps, const cluster_settings& cluster);
 
 /// In two parts: when the first is through, the primary is known to answer, and its limits can be

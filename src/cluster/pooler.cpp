@@ -1,7 +1,9 @@
 #include "cluster/pooler.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -45,6 +47,42 @@ std::string database_line(const std::string& name, const node& server, const std
     return fmt::format("{} = host={} port={} dbname={}\n", name, server.host, server.port, real);
 }
 
+/// All servers in an order that no change of primary changes, so that pgweir goes on with what it
+/// knows of them.
+std::string routed_line(
+    const std::string& name, const cluster_settings& cluster, std::string_view routing
+) {
+    std::vector<const node*> servers = cluster.nodes();
+    std::sort(servers.begin(), servers.end(), [](const node* a, const node* b) {
+        return a->name < b->name;
+    });
+    std::vector<std::string> hosts;
+    std::vector<std::string> ports;
+    for (const node* each : servers) {
+        hosts.push_back(each->host);
+        ports.push_back(std::to_string(each->port));
+    }
+    return fmt::format(
+        "{} = host={} port={} dbname={} routing={}\n",
+        name,
+        fmt::join(hosts, ","),
+        fmt::join(ports, ","),
+        cluster.database,
+        routing
+    );
+}
+
+std::string routed_databases(const cluster_settings& cluster) {
+    return fmt::format(
+        "[databases]\n{}{}\n; As whom pgweir asks the servers which of them is the primary.\n"
+        "[pgweir]\ntopology_user = {}\ntopology_password = {}\n",
+        routed_line(cluster.database, cluster, "auto"),
+        routed_line(cluster.pooler.read_database, cluster, "prefer-standby"),
+        cluster.prober.name,
+        cluster.prober.password_file.string()
+    );
+}
+
 }  // namespace
 
 bool is_so_already(std::string_view message) {
@@ -55,10 +93,12 @@ bool is_so_already(std::string_view message) {
 std::string databases_text(const cluster_settings& cluster) {
     const node& reads = cluster.standbys.empty() ? cluster.primary : cluster.standbys.front();
     return "; Where the servers are: written by pgweirctl at each change of primary, and read by\n"
-           "; pgweir.ini with a line \"%include <this file>\".\n"
-           "[databases]\n" +
-           database_line(cluster.database, cluster.primary, cluster.database) +
-           database_line(cluster.pooler.read_database, reads, cluster.database);
+           "; pgweir.ini with a line \"%include <this file>\".\n" +
+           (cluster.pooler.routing
+                ? routed_databases(cluster)
+                : "[databases]\n" +
+                      database_line(cluster.database, cluster.primary, cluster.database) +
+                      database_line(cluster.pooler.read_database, reads, cluster.database));
 }
 
 result<pooler_console> pooler_console::open(

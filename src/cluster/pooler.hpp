@@ -73,8 +73,8 @@ result<connection> connect_through_pooler(
 /// True of the console's answer to a PAUSE that holds already, or to a RESUME of what is not held.
 bool is_so_already(std::string_view message);
 
-/// The section that pgweir.ini includes: the database at the primary, and its twin for reads at the
-/// first standby (at the primary when there is none).
+/// What pgweir.ini includes: the database at the primary, and its twin for reads at the first
+/// standby (at the primary when there is none); with routing, both at all servers.
 std::string databases_text(const cluster_settings& cluster);
 
 }  // namespace pgweir::cluster

@@ -187,6 +187,7 @@ const std::map<std::string, pooler_setter, std::less<>>& pooler_keys() {
         {"port", [](p& to, v x) { return set_number<std::uint16_t>(to.port, x, 1, 65535); }},
         {"read_database", [](p& to, v x) { return set_name(to.read_database, x); }},
         {"databases_file", [](p& to, v x) { return set_path(to.databases_file, x); }},
+        {"routing", [](p& to, v x) { return set_switch(to.routing, x); }},
     };
     return keys;
 }

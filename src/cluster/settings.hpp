@@ -44,6 +44,7 @@ struct pooler_address {
     std::uint16_t port = 6432;
     std::string read_database;  ///< Its database for reads on a standby; NAME_standby when not set.
     std::filesystem::path databases_file;  ///< Which pgweir.ini includes: where the servers are.
+    bool routing = false;  ///< Its databases have all servers, and find the primary themselves.
 
     bool exists() const noexcept { return !host.empty(); }
 };

@@ -99,7 +99,7 @@ constexpr key table[] = {
     {"auth_query_cache_time",       time<&s::auth_query_cache_time>(),              reload,  built},
     {"auth_type",                   word<&s::auth_type>(),                          reload,  built},
     {"auth_user",                   text<&s::auth_user>(),                          reload,  built},
-    {"autodb_idle_timeout",         time<&s::autodb_idle_timeout>(),                reload,  not_built_unless_off},
+    {"autodb_idle_timeout",         time<&s::autodb_idle_timeout>(),                reload,  built},
     {"cache_unnamed_statements",    flag<&s::cache_unnamed_statements>(),           reload,  built},
     {"cancel_wait_timeout",         time<&s::cancel_wait_timeout>(),                reload,  built},
     {"client_idle_timeout",         time<&s::client_idle_timeout>(),                reload,  built},
@@ -117,15 +117,15 @@ constexpr key table[] = {
     {"default_pool_size",           number<&s::default_pool_size>(),                reload,  built},
     {"deferred_begin",              flag<&s::deferred_begin>(),                     reload,  built},
     {"disable_pqexec",              flag<&s::disable_pqexec>(),                     reload,  built},
-    {"dns_max_ttl",                 time<&s::dns_max_ttl>(),                        reload,  not_built},
-    {"dns_nxdomain_ttl",            time<&s::dns_nxdomain_ttl>(),                   reload,  not_built},
-    {"dns_zone_check_period",       time<&s::dns_zone_check_period>(),              reload,  not_built},
+    {"dns_max_ttl",                 time<&s::dns_max_ttl>(),                        reload,  built},
+    {"dns_nxdomain_ttl",            time<&s::dns_nxdomain_ttl>(),                   reload,  built},
+    {"dns_zone_check_period",       time<&s::dns_zone_check_period>(),              reload,  built},
     {"failover_wait_clients",       number<&s::failover_wait_clients>(),            reload,  built},
     {"failover_wait_timeout",       time<&s::failover_wait_timeout>(),              reload,  built},
     {"idle_transaction_timeout",    time<&s::idle_transaction_timeout>(),           reload,  built},
     {"ignore_startup_parameters",   word_list<&s::ignore_startup_parameters>(),     reload,  built},
     {"io_engine",                   word<&s::io_engine>(),                          restart, built},
-    {"job_name",                    text<&s::job_name>(),                           restart, not_built},
+    {"job_name",                    text<&s::job_name>(),                           restart, moot},
     {"listen_addr",                 list<&s::listen_addr>(),                        restart, built},
     {"listen_backlog",              number<&s::listen_backlog, 1>(),                restart, built},
     {"listen_port",                 number<&s::listen_port, 0, 65535>(),            restart, built},
@@ -148,11 +148,12 @@ constexpr key table[] = {
     {"max_user_client_connections", number<&s::max_user_client_connections>(),      reload,  built},
     {"max_user_connections",        number<&s::max_user_connections>(),             reload,  built},
     {"min_pool_size",               number<&s::min_pool_size>(),                    reload,  built},
-    {"peer_id",                     number<&s::peer_id, 0, 16383>(),                reload,  not_built},
+    {"peer_id",                     number<&s::peer_id, 0, 16383>(),                reload,  built},
     {"pidfile",                     text<&s::pidfile>(),                            restart, built},
-    {"pkt_buf",                     number<&s::pkt_buf>(),                          restart, not_built},
+    {"pkt_buf",                     number<&s::pkt_buf>(),                          restart, moot},
     {"pool_mode",                   word<&s::pool_mode>(),                          reload,  built},
-    {"pool_idle_timeout",           time<&s::pool_idle_timeout>(),                  reload,  not_built},
+    {"pool_idle_timeout",           time<&s::pool_idle_timeout>(),                  reload,  built},
+    {"primary_wait_timeout",        time<&s::primary_wait_timeout>(),               reload,  built},
     {"query_timeout",               time<&s::query_timeout>(),                      reload,  built},
     {"query_wait_notify",           whole_seconds<&s::query_wait_notify>(),         reload,  built},
     {"query_wait_timeout",          time<&s::query_wait_timeout>(),                 reload,  built},
@@ -163,7 +164,7 @@ constexpr key table[] = {
     {"reserve_pool_timeout",        time<&s::reserve_pool_timeout>(),               reload,  built},
     {"resolv_conf",                 text<&s::resolv_conf>(),                        restart, not_built},
     {"routing",                     word<&s::routing>(),                            reload,  built},
-    {"sbuf_loopcnt",                number<&s::sbuf_loopcnt>(),                     reload,  not_built},
+    {"sbuf_loopcnt",                number<&s::sbuf_loopcnt>(),                     reload,  moot},
     {"scram_iterations",            number<&s::scram_iterations, 1>(),              reload,  built},
     {"server_check_delay",          time<&s::server_check_delay>(),                 reload,  built},
     {"server_check_query",          text<&s::server_check_query>(),                 reload,  built},
@@ -182,7 +183,7 @@ constexpr key table[] = {
     {"server_tls_key_file",         text<&s::server_tls_key_file>(),                reload,  built},
     {"server_tls_protocols",        text<&s::server_tls_protocols>(),               reload,  built},
     {"server_tls_sslmode",          word<&s::server_tls_sslmode>(),                 reload,  built},
-    {"service_name",                text<&s::service_name>(),                       restart, not_built},
+    {"service_name",                text<&s::service_name>(),                       restart, moot},
     {"so_reuseport",                flag<&s::so_reuseport>(),                       restart, built},
     {"stats_period",                whole_seconds<&s::stats_period, 1>(),           reload,  built},
     {"stats_users",                 word_list<&s::stats_users>(),                   reload,  built},
@@ -245,11 +246,10 @@ const key* find_key(std::string_view name) noexcept {
 bool is_ignored(const key& of, const settings& set) {
     switch (of.state) {
         case built:
+        case moot:
             return false;
         case not_built:
             return of.value.show(set) != of.value.show(settings{});
-        case not_built_unless_off:
-            return of.value.show(set) != "0";
     }
     return false;
 }

@@ -18,8 +18,8 @@ enum class change : std::uint8_t { reload, restart };
 
 enum class support : std::uint8_t {
     built,
-    not_built,             ///< known; a warning when it is set to something else than the default
-    not_built_unless_off,  ///< known; a warning when it is set to something else than 0
+    moot,       ///< says how PgBouncer works inside, or on Windows: nothing comes of it
+    not_built,  ///< known; a warning when it is set to something else than the default
 };
 
 struct key {

@@ -75,6 +75,9 @@ public:
                 );
             }
         }
+        for (const auto& [name, at] : set_) {
+            note_place(name, {at.first, at.second});
+        }
         if (built_.global.conffile.empty()) {
             built_.global.conffile = path;
         }
@@ -111,6 +114,7 @@ private:
         if (!made) {
             return made.error();
         }
+        note_place(fmt::format("database {}", name), at);
         if (name == "*") {
             note_again(built_.autodb_template.has_value(), "database", name, at);
             built_.autodb_template = std::move(*made);
@@ -127,6 +131,7 @@ private:
             return made.error();
         }
         note_again(built_.users.contains(name), "user", name, at);
+        note_place(fmt::format("user {}", name), at);
         built_.users.insert_or_assign(std::string(name), std::move(*made));
         return {};
     }
@@ -136,7 +141,8 @@ private:
         if (!made) {
             return made.error();
         }
-        warn(at, fmt::format("peer {} is not supported yet and is ignored", name));
+        note_again(built_.peers.contains(made->id), "peer", name, at);
+        note_place(fmt::format("peer {}", made->id), at);
         built_.peers.insert_or_assign(made->id, std::move(*made));
         return {};
     }
@@ -174,6 +180,10 @@ private:
                 fmt::format("the {} {} stands here again and replaces what was above", what, name)
             );
         }
+    }
+
+    void note_place(std::string_view what, location at) {
+        built_.places.insert_or_assign(std::string(what), fmt::format("{}:{}", at.file, at.line));
     }
 
     void warn(location at, std::string_view text) {

@@ -157,6 +157,7 @@ struct settings {
     std::int64_t max_standby_lag = 10 * 1024 * 1024;    // bytes; 0 = no limit
     microseconds max_standby_lag_time = seconds(5);     // 0 = no limit
     microseconds read_wait_timeout = milliseconds(10);  // for a standby that is fresh enough
+    microseconds primary_wait_timeout = seconds(1);     // for a primary that shows what was seen
     bool read_from_primary = true;  // it takes a part of the reads, too, by its weight
     bool deferred_begin = true;     // BEGIN is sent with the first request of the transaction
     microseconds topology_interval = milliseconds(100);
@@ -284,6 +285,10 @@ struct configuration {
     std::map<std::string, user, std::less<>> users;
     std::map<int, peer> peers;
     std::vector<warning> warnings;
+
+    /// File and line ("pgweir.ini:12") of what was said last, by its name: a setting, or
+    /// "database shop", "user ann", "peer 2".
+    std::map<std::string, std::string, std::less<>> places;
 };
 
 /// The database that a client asks for: an entry, else one made from the template, else nothing.

@@ -97,7 +97,9 @@ std::vector<std::string> synchronous_after(
 enum class promotion { done, not_done, unknown };
 
 promotion look_at_promotion(const context& in, const node& target) {
-    auto opened = in.machine->connect_locally(target, "postgres");
+    auto opened = cluster::is_data_directory(target.data)
+                      ? in.machine->connect_locally(target, "postgres")
+                      : as_prober(in, target);
     const auto recovery = opened ? opened->value("SELECT pg_is_in_recovery()")
                                  : cluster::sql_error{opened.error().message, ""};
     if (!recovery || !*recovery) {
@@ -217,26 +219,34 @@ int settle(context& in, change& what, const change_inputs& inputs) {
     return count_in_standbys(in) ? 0 : 1;
 }
 
-result<std::string> choose_target(const context& in, const std::string& wanted) {
+enum class target_on { this_machine, any_machine };
+
+result<std::string> choose_target(const context& in, const std::string& wanted, target_on machine) {
+    const auto may_be = [&](const node& each) {
+        return machine == target_on::any_machine || cluster::is_data_directory(each.data);
+    };
     std::string target = wanted;
     if (target.empty()) {
         std::vector<cluster::promotion_candidate> candidates;
         for (const node& each : in.settings.standbys) {
             const auto received = received_by(in, each);
-            if (received && cluster::is_data_directory(each.data)) {
+            if (received && may_be(each)) {
                 candidates.push_back({each.name, *received});
             }
         }
         target = cluster::choose_promotion(candidates).value_or("");
         if (target.empty()) {
-            return failure{"no standby on this machine answers: pgweirctl status says why"};
+            return failure{fmt::format(
+                "no standby{} answers: pgweirctl status says why",
+                machine == target_on::any_machine ? "" : " on this machine"
+            )};
         }
     }
     const node* server = in.settings.find(target);
     if (server == nullptr) {
         return failure{fmt::format("no server is called {}", target)};
     }
-    if (!cluster::is_data_directory(server->data)) {
+    if (!may_be(*server)) {
         return failure{fmt::format(
             "{} is not on this machine ({} is no data directory): run pgweirctl there",
             target,
@@ -279,7 +289,7 @@ int switchover(const common_options& options, const std::string& to, double hold
             pending->to
         ));
     }
-    const auto chosen = choose_target(in, target);
+    const auto chosen = choose_target(in, target, target_on::any_machine);
     if (!chosen) {
         return in.out->complain(chosen.error().message);
     }
@@ -289,14 +299,23 @@ int switchover(const common_options& options, const std::string& to, double hold
     }
     if (!cluster::is_data_directory(in.settings.find(from)->data)) {
         return in.out->complain(fmt::format(
-            "the primary {} is on another machine, where it has to be stopped. There: PAUSE {} on "
-            "pgweir's console, pgweirctl stop {}; here: pgweirctl promote {}; there: pgweirctl "
-            "rejoin {}",
+            "the primary {} is on another machine, where it has to be stopped: run pgweirctl "
+            "switchover --to {} there",
             from,
+            *chosen
+        ));
+    }
+    if (in.settings.synchronous && !cluster::is_data_directory(in.settings.find(*chosen)->data)) {
+        return in.out->complain(fmt::format(
+            "{} is on another machine, where it has to be told for whom commits wait (sync = on). "
+            "Here: PAUSE {} on pgweir's console, pgweirctl stop {}; there: pgweirctl promote {}; "
+            "here: pgweirctl rejoin {}, and RESUME {}",
+            *chosen,
             in.settings.database,
             from,
             *chosen,
-            from
+            from,
+            in.settings.database
         ));
     }
     print_heading(in, fmt::format("Switchover from {} to {}", from, *chosen));
@@ -311,6 +330,14 @@ int switchover(const common_options& options, const std::string& to, double hold
         local_nodes(in.settings)};
     if (!already && !(pending && stopped) &&
         !carry_out(in, cluster::prepare_switchover_plan(inputs), what.before_machine)) {
+        if (in.mode == run_mode::real && !cluster::server_runs(what.before.primary.data)) {
+            return in.out->complain(fmt::format(
+                "no switchover: {0} is still to be the primary, and does not run. Type: pgweirctl "
+                "start {0}. If it is lost: pgweirctl promote {1}",
+                from,
+                *chosen
+            ));
+        }
         return in.out->complain(
             fmt::format("no switchover: {} is the primary as before, and work goes on", from)
         );
@@ -354,7 +381,7 @@ int promote(const common_options& options, const std::string& name) {
     } else if (in.state.pending) {
         from = in.state.primary;
     }
-    const auto chosen = choose_target(in, wanted);
+    const auto chosen = choose_target(in, wanted, target_on::this_machine);
     if (!chosen) {
         return in.out->complain(chosen.error().message);
     }

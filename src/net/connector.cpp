@@ -1,6 +1,7 @@
 #include "net/connector.hpp"
 
 #include "net/loop.hpp"
+#include "net/name_cache.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -26,21 +27,28 @@ bool is_local(const target& where) noexcept {
     return !where.host.empty() && (where.host[0] == '/' || where.host[0] == '@');
 }
 
+bool is_name(const target& where) {
+    error_code not_numeric;
+    asio::ip::make_address(where.host, not_numeric);
+    return !is_local(where) && not_numeric;
+}
+
 std::string to_string(const target& where) {
     return is_local(where) ? local_path(where) : fmt::format("{}:{}", where.host, where.port);
 }
 
 class connector::attempt : public std::enable_shared_from_this<attempt> {
 public:
-    attempt(loop& owner, const socket_options& options, callback done)
-        : options_(options),
+    attempt(loop& owner, const target& where, const socket_options& options, callback done)
+        : owner_(owner),
+          where_(where),
+          options_(options),
           done_(std::move(done)),
           timer_(owner.context()),
-          resolver_(owner.context()),
           tcp_(owner.context()),
           local_(owner.context()) {}
 
-    void start(const target& where, std::chrono::microseconds timeout) {
+    void start(std::chrono::microseconds timeout) {
         if (timeout.count() > 0) {
             timer_.expires_after(timeout);
             timer_.async_wait([self = shared_from_this()](error_code ec) {
@@ -49,15 +57,13 @@ public:
                 }
             });
         }
-        if (is_local(where)) {
-            return connect_local(where);
+        if (is_local(where_)) {
+            return connect_local();
         }
-        error_code not_numeric;
-        const auto ip = asio::ip::make_address(where.host, not_numeric);
-        if (!not_numeric) {
-            return connect_tcp({tcp::endpoint(ip, static_cast<unsigned short>(where.port))});
+        if (is_name(where_)) {
+            return resolve();
         }
-        resolve(where);
+        connect_tcp({where_.host});
     }
 
     void abandon() noexcept {
@@ -66,30 +72,29 @@ public:
     }
 
 private:
-    void fail_soon(error_code why) {
-        asio::post(timer_.get_executor(), [self = shared_from_this(), why] {
-            self->finish(-1, why);
-        });
-    }
-
-    void resolve(const target& where) {
-        const auto resolved =
-            [self = shared_from_this()](error_code ec, const tcp::resolver::results_type& found) {
-                if (ec) {
-                    return self->finish(-1, ec);
-                }
-                self->connect_tcp({found.begin(), found.end()});
-            };
-        try {
-            resolver_.async_resolve(where.host, std::to_string(where.port), resolved);
-        } catch (const boost::system::system_error& e) {
-            // The resolver has a thread, which the system may refuse.
-            fail_soon(e.code());
+    void resolve() {
+        const auto resolved = [self = weak_from_this()](const name_cache::answer& found) {
+            if (const auto alive = self.lock()) {
+                alive->use(found);
+            }
+        };
+        if (const auto known = owner_.names().find(where_.host, loop::now())) {
+            return asio::post(timer_.get_executor(), [resolved, known = *known] {
+                resolved(known);
+            });
         }
+        owner_.names().look_up(owner_, where_.host, resolved);
     }
 
-    void connect_local(const target& where) {
-        std::string path = local_path(where);
+    void use(const name_cache::answer& found) {
+        if (!done_ || found.why) {
+            return finish(-1, found.why);
+        }
+        connect_tcp(found.addresses);
+    }
+
+    void connect_local() {
+        std::string path = local_path(where_);
         if (path[0] == '@') {
             path[0] = '\0';
         }
@@ -108,15 +113,29 @@ private:
         });
     }
 
-    void connect_tcp(std::vector<tcp::endpoint> endpoints) {
-        endpoints_ = std::move(endpoints);
+    void connect_tcp(const std::vector<std::string>& addresses) {
+        endpoints_.clear();
+        for (const std::string& one : addresses) {
+            endpoints_.emplace_back(
+                asio::ip::make_address(one), static_cast<unsigned short>(where_.port)
+            );
+        }
         asio::async_connect(
             tcp_,
             endpoints_,
-            [self = shared_from_this()](error_code ec, const tcp::endpoint&) {
+            [self = shared_from_this()](error_code ec, const tcp::endpoint& there) {
+                if (!ec && self->done_ && self->is_gone(there)) {
+                    self->tcp_.close(ec);
+                    return self->resolve();
+                }
                 self->connected(self->tcp_, ec);
             }
         );
+    }
+
+    /// The name has lost this address while the connection was opened.
+    bool is_gone(const tcp::endpoint& there) const {
+        return !owner_.names().may_mean(where_.host, there.address().to_string());
     }
 
     template <typename Socket>
@@ -146,15 +165,15 @@ private:
     void stop() noexcept {
         error_code ignored;
         timer_.cancel();
-        resolver_.cancel();
         tcp_.close(ignored);
         local_.close(ignored);
     }
 
+    loop& owner_;
+    const target where_;
     socket_options options_;
     callback done_;
     asio::steady_timer timer_;
-    tcp::resolver resolver_;
     tcp::socket tcp_;
     local::socket local_;
     std::vector<tcp::endpoint> endpoints_;
@@ -167,8 +186,8 @@ connector::connector(
     std::chrono::microseconds timeout,
     callback done
 )
-    : attempt_(std::make_shared<attempt>(owner, options, std::move(done))) {
-    attempt_->start(where, timeout);
+    : attempt_(std::make_shared<attempt>(owner, where, options, std::move(done))) {
+    attempt_->start(timeout);
 }
 
 connector::~connector() {

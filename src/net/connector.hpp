@@ -1,7 +1,8 @@
 #pragma once
 
-// Opening a connection: names are resolved, addresses are tried one after the other, until one
-// answers.
+// Opening a connection: a name is resolved (net/name_cache), its addresses are tried one after the
+// other, until one answers. If that one is not the name's any more by then, the name is resolved
+// again.
 
 #include "net/socket_options.hpp"
 
@@ -24,6 +25,9 @@ struct target {
 
 /// True if it is a directory.
 bool is_local(const target& where) noexcept;
+
+/// True if it is a name, which has to be looked up.
+bool is_name(const target& where);
 
 /// "127.0.0.1:5432" or "/tmp/.s.PGSQL.5432".
 std::string to_string(const target& where);

@@ -357,7 +357,12 @@ void epoll_stream::read_once() {
 }
 
 /// The kernel forgets a descriptor that is closed.
+/// Closing is not enough: a process that somebody is just starting (a module of PAM, say) may have
+/// the socket, too, for a moment, and epoll would tell of a stream that is no more.
 void epoll_stream::let_go() noexcept {
+    if (socket_ >= 0) {
+        engine_.forget(socket_);
+    }
     finish(at_end_);
 }
 

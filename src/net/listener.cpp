@@ -13,13 +13,17 @@
 
 #include <fmt/format.h>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <optional>
 
 namespace pgweir::net {
 
@@ -33,29 +37,6 @@ constexpr std::chrono::milliseconds retry_after{100};
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-/// A descriptor that is closed at the end, and a path that is removed.
-class listening_socket {
-public:
-    listening_socket(int descriptor, std::string path) noexcept
-        : descriptor_(descriptor), path_(std::move(path)) {}
-
-    ~listening_socket() {
-        ::close(descriptor_);
-        if (!path_.empty()) {
-            ::unlink(path_.c_str());
-        }
-    }
-
-    listening_socket(const listening_socket&) = delete;
-    listening_socket& operator=(const listening_socket&) = delete;
-
-    int descriptor() const noexcept { return descriptor_; }
-
-private:
-    int descriptor_;
-    std::string path_;
-};
-
 /// Hears of connections for a listener, and of some after its end.
 class ear final : public accept_handler, public std::enable_shared_from_this<ear> {
 public:
@@ -66,7 +47,11 @@ public:
           timer_(owner.context()),
           accepted_(std::move(accepted)) {}
 
-    void begin() { acceptor_ = loop_.streams().accept(socket_, shared_from_this()); }
+    void begin() {
+        if (!acceptor_) {
+            acceptor_ = loop_.streams().accept(socket_, shared_from_this());
+        }
+    }
 
     void end() noexcept {
         acceptor_.reset();
@@ -97,26 +82,128 @@ private:
     std::unique_ptr<acceptor> acceptor_;
 };
 
+/// The file of a Unix socket, as it is to be.
+struct socket_file {
+    std::string path;  // empty: it has none
+    int mode = 0777;
+    std::string group;
+};
+
+result<void> set_rights(const socket_file& file) {
+    if (!file.group.empty()) {
+        const ::group* entry = ::getgrnam(file.group.c_str());
+        if (entry == nullptr ||
+            ::chown(file.path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) != 0) {
+            return failure{fmt::format(
+                "cannot give the socket {} to group \"{}\" (unix_socket_group)",
+                file.path,
+                file.group
+            )};
+        }
+    }
+    ::chmod(file.path.c_str(), static_cast<mode_t>(file.mode));
+    return {};
+}
+
 class socket_listener final : public listener {
 public:
-    socket_listener(loop& owner, std::string name, int socket, std::string path, callback accepted)
-        : socket_(socket, std::move(path)),
-          ear_(std::make_shared<ear>(owner, std::move(name), socket, std::move(accepted))) {
-        ear_->begin();
-    }
+    socket_listener(loop& owner, std::string name, descriptor socket, callback accepted)
+        : socket_(std::move(socket)),
+          ear_(std::make_shared<ear>(owner, std::move(name), socket_.get(), std::move(accepted))) {}
 
-    ~socket_listener() override { ear_->end(); }
+    ~socket_listener() override {
+        ear_->end();
+        if (owns_file_) {
+            ::unlink(file_.path.c_str());
+        }
+    }
 
     std::string name() const override { return ear_->name(); }
 
-    void defer_accept(bool value) noexcept override {
-        set_defer_accept(socket_.descriptor(), value);
+    void defer_accept(bool value) noexcept override { set_defer_accept(socket_.get(), value); }
+
+    void pause() noexcept override { ear_->end(); }
+
+    void resume() override { ear_->begin(); }
+
+    lent_socket lend() const override {
+        return {
+            descriptor(::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0)),
+            owns_file_ ? file_.path : std::string(),
+            passed_};
     }
 
+    void give_away() noexcept override { owns_file_ = false; }
+
+    result<void> take_charge() override {
+        if (!lent_) {
+            return {};
+        }
+        lent_ = false;
+        ::listen(socket_.get(), backlog_);
+        owns_file_ = !file_.path.empty();
+        return owns_file_ ? set_rights(file_) : result<void>();
+    }
+
+    // How it came here.
+
+    void opened(socket_file file) {
+        file_ = std::move(file);
+        owns_file_ = !file_.path.empty();
+    }
+
+    void was_lent(socket_file file, int backlog) {
+        file_ = std::move(file);
+        backlog_ = backlog;
+        lent_ = true;
+    }
+
+    void was_passed() noexcept { passed_ = true; }
+
 private:
-    listening_socket socket_;
+    descriptor socket_;
     std::shared_ptr<ear> ear_;
+    socket_file file_;
+    int backlog_ = 0;
+    bool owns_file_ = false;
+    bool lent_ = false;
+    bool passed_ = false;
 };
+
+const char* bound_path(const ::sockaddr* local) noexcept {
+    return reinterpret_cast<const ::sockaddr_un*>(local)->sun_path;
+}
+
+/// Takes the one that is bound to this address out of those that are there.
+std::optional<lent_socket> take(lent_sockets* from, const ::sockaddr* place, ::socklen_t length) {
+    const auto fits = [&](const lent_socket& one) {
+        ::sockaddr_storage bound{};
+        ::socklen_t size = sizeof bound;
+        auto* raw = reinterpret_cast<::sockaddr*>(&bound);
+        if (one.passed || ::getsockname(one.socket.get(), raw, &size) != 0 ||
+            raw->sa_family != place->sa_family) {
+            return false;
+        }
+        if (raw->sa_family == AF_UNIX) {
+            // A path that was bound has a zero byte at its end.
+            const bool same = std::memcmp(raw, place, length) == 0;
+            return same && (size == length || (size == length + 1 && bound_path(raw)[0] != '\0'));
+        }
+        const address is = address::from(*raw);
+        const address wanted = address::from(*place);
+        return is.ip() == wanted.ip() && is.port == wanted.port;
+    };
+    if (from == nullptr) {
+        return std::nullopt;
+    }
+    const auto found = std::find_if(from->begin(), from->end(), fits);
+    if (found == from->end()) {
+        return std::nullopt;
+    }
+    lent_socket taken = std::move(*found);
+    from->erase(found);
+    return taken;
+}
 
 /// A socket that listens, without Asio, which would look at it, too.
 template <typename Protocol>
@@ -183,7 +270,7 @@ bool remove_stale(const std::string& path) {
 }  // namespace
 
 result<std::unique_ptr<listener>> listener::tcp(
-    loop& owner, const tcp_options& options, int backlog, callback accepted
+    loop& owner, const tcp_options& options, const common_options& common, callback accepted
 ) {
     using asio::ip::tcp;
     const std::string where = fmt::format("{}:{}", options.address, options.port);
@@ -195,17 +282,28 @@ result<std::unique_ptr<listener>> listener::tcp(
     if (ec) {
         return cannot_listen(where, ec, port_taken);
     }
-    const int socket = open_socket<tcp>(owner, found.begin()->endpoint(), backlog, ec, options.use);
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    const auto size = static_cast<::socklen_t>(endpoint.size());
+    auto lent = take(common.lent, endpoint.data(), size);
+    descriptor socket =
+        lent ? std::move(lent->socket)
+             : descriptor(open_socket<tcp>(owner, endpoint, common.backlog, ec, options.use));
     if (ec) {
         return cannot_listen(where, ec, port_taken);
     }
-    return std::unique_ptr<listener>(
-        std::make_unique<socket_listener>(owner, where, socket, std::string(), std::move(accepted))
-    );
+    auto made =
+        std::make_unique<socket_listener>(owner, where, std::move(socket), std::move(accepted));
+    if (lent) {
+        made->was_lent({}, common.backlog);
+    }
+    if (common.lent == nullptr) {
+        made->resume();
+    }
+    return std::unique_ptr<listener>(std::move(made));
 }
 
 result<std::unique_ptr<listener>> listener::local(
-    loop& owner, const local_options& options, int backlog, callback accepted
+    loop& owner, const local_options& options, const common_options& common, callback accepted
 ) {
     using protocol = asio::local::stream_protocol;
     const std::string path = local_path({options.directory, options.port});
@@ -221,29 +319,59 @@ result<std::unique_ptr<listener>> listener::local(
     } catch (const boost::system::system_error& e) {
         return cannot_listen(path, e.code(), path_taken);
     }
-    if (!abstract && !remove_stale(path)) {
+    socket_file file{abstract ? std::string() : path, options.mode, options.group};
+    auto lent = take(common.lent, endpoint.data(), static_cast<::socklen_t>(endpoint.size()));
+    if (!lent && !abstract && !remove_stale(path)) {
         return cannot_listen(path, asio::error::address_in_use, path_taken);
     }
-    const int socket = open_socket<protocol>(owner, endpoint, backlog, ec);
+    descriptor socket =
+        lent ? std::move(lent->socket)
+             : descriptor(open_socket<protocol>(owner, endpoint, common.backlog, ec));
     if (ec) {
         return cannot_listen(path, ec, path_taken);
     }
-    auto made = std::make_unique<socket_listener>(
-        owner, path, socket, abstract ? std::string() : path, std::move(accepted)
-    );
-    if (!abstract) {
-        if (!options.group.empty()) {
-            const ::group* entry = ::getgrnam(options.group.c_str());
-            if (entry == nullptr ||
-                ::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) != 0) {
-                return failure{fmt::format(
-                    "cannot give the socket {} to group \"{}\" (unix_socket_group)",
-                    path,
-                    options.group
-                )};
-            }
+    auto made =
+        std::make_unique<socket_listener>(owner, path, std::move(socket), std::move(accepted));
+    if (lent) {
+        made->was_lent(std::move(file), common.backlog);
+    } else {
+        made->opened(file);
+        if (auto done = abstract ? result<void>() : set_rights(file); !done) {
+            return done.error();
         }
-        ::chmod(path.c_str(), static_cast<mode_t>(options.mode));
+    }
+    if (common.lent == nullptr) {
+        made->resume();
+    }
+    return std::unique_ptr<listener>(std::move(made));
+}
+
+result<std::unique_ptr<listener>> listener::passed(
+    loop& owner, int socket, callback accepted, begin when
+) {
+    int listens = 0;
+    int type = 0;
+    ::socklen_t size = sizeof(int);
+    if (::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0 ||
+        ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) {
+        return failure{fmt::format(
+            "descriptor {} was handed over (LISTEN_FDS), but is no stream socket that listens",
+            socket
+        )};
+    }
+    ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+    const address where = address::of_socket(socket);
+    const bool local = where.kind == address::family::local;
+    if (!local) {
+        apply_to_listener(socket);
+    }
+    const std::string name = local ? fmt::format("a Unix socket that was handed over ({})", socket)
+                                   : fmt::format("{}:{}", where.host(), where.port);
+    auto made =
+        std::make_unique<socket_listener>(owner, name, descriptor(socket), std::move(accepted));
+    made->was_passed();
+    if (when == begin::now) {
+        made->resume();
     }
     return std::unique_ptr<listener>(std::move(made));
 }

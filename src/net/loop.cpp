@@ -1,5 +1,7 @@
 #include "net/loop.hpp"
 
+#include "net/name_cache.hpp"
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -19,9 +21,16 @@ loop::loop(engine_kind kind)
     : context_(std::make_unique<asio::io_context>(1)),
       wheel_(now()),
       timer_(std::make_unique<wheel_timer>(*context_)),
-      engine_(make_engine(kind, *context_)) {}
+      engine_(make_engine(kind, *context_)),
+      own_names_(std::make_unique<name_cache>()),
+      names_(own_names_.get()) {}
 
 loop::~loop() = default;
+
+void loop::share(name_cache& names) noexcept {
+    names_ = &names;
+    own_names_.reset();
+}
 
 void loop::run() {
     const auto work = asio::make_work_guard(*context_);

@@ -17,6 +17,8 @@ class io_context;
 
 namespace pgweir::net {
 
+class name_cache;
+
 class loop {
 public:
     explicit loop(engine_kind kind = engine_kind::epoll);
@@ -43,6 +45,11 @@ public:
 
     boost::asio::io_context& context() noexcept { return *context_; }
 
+    /// What is known of hosts' names, for all loops; outlives them.
+    name_cache& names() noexcept { return *names_; }
+
+    void share(name_cache& names) noexcept;
+
 private:
     struct wheel_timer;
 
@@ -52,6 +59,8 @@ private:
     timer_wheel wheel_;
     std::unique_ptr<wheel_timer> timer_;
     std::unique_ptr<engine> engine_;
+    std::unique_ptr<name_cache> own_names_;  // of a loop that shares none
+    name_cache* names_;
 };
 
 }  // namespace pgweir::net

@@ -229,6 +229,11 @@ public:
         made_->check_ = from.check;
     }
 
+    /// libpq's asynchronous calls take no more than 8 KiB out of a record at once, and then wait
+    /// for a socket that has nothing more to say: PostgreSQL sends no longer ones, so nobody
+    /// noticed.
+    static constexpr long longest_record_for_clients = 8192;
+
     result<tls_context_ptr> for_clients() {
         if (from_.key_file.empty() || from_.cert_file.empty()) {
             return failure{fmt::format(
@@ -247,6 +252,7 @@ public:
         prepare();
         SSL_CTX* c = get();
         SSL_CTX_set_options(c, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+        SSL_CTX_set_max_send_fragment(c, longest_record_for_clients);
         SSL_CTX_set_alpn_select_cb(c, &select_protocol, nullptr);
         // Sessions are resumed by tickets, which cost no memory here.
         constexpr std::string_view id = "pgweir";

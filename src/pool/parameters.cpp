@@ -160,6 +160,29 @@ parameter_set_ptr parameter_store::intern(parameter_values values, extra_values 
     return found;
 }
 
+extra_values parameter_store::by_name(const parameter_set& set) const {
+    extra_values all = set.extras();
+    for (std::size_t at = 0; at < set.values().size(); at++) {
+        if (set.values()[at]) {
+            all[names_[at]] = *set.values()[at];
+        }
+    }
+    return all;
+}
+
+parameter_set_ptr parameter_store::intern_named(const extra_values& all) {
+    parameter_values values = empty_->values();
+    extra_values extras;
+    for (const auto& [name, value] : all) {
+        if (const auto at = index_of(name)) {
+            values[*at] = value;
+        } else {
+            extras.emplace(name, value);
+        }
+    }
+    return intern(std::move(values), std::move(extras));
+}
+
 parameter_set_ptr parameter_store::with(
     const parameter_set_ptr& base, std::size_t index, std::string_view value
 ) {

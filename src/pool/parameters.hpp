@@ -67,6 +67,12 @@ public:
     /// The one set with these values.
     parameter_set_ptr intern(parameter_values values, extra_values extras = {});
 
+    /// All values of a set by name, those that are tracked by index among them.
+    extra_values by_name(const parameter_set& set) const;
+
+    /// The one set with these.
+    parameter_set_ptr intern_named(const extra_values& all);
+
     /// Nothing is known.
     const parameter_set_ptr& empty() const noexcept { return empty_; }
 

@@ -192,7 +192,7 @@ database_entry* pool_core::find_database(std::string_view name) {
 database_entry& pool_core::entry_of(std::string_view name) {
     database_entry& db = find_or_add(databases_, name);
     if (db.number == 0) {
-        db.number = static_cast<std::uint32_t>(databases_.size());
+        db.number = ++last_number_;
     }
     return db;
 }
@@ -233,21 +233,31 @@ pool& pool_core::add_pool(database_entry& db, std::string_view user, std::string
     return *db.pools.back();
 }
 
-std::optional<errc> pool_core::admit_client(database_entry& db, user_entry& user) {
+std::optional<errc> pool_core::admit_client(pool& of, user_entry& user) {
+    database_entry& db = of.database;
     if (db.max_clients > 0 && db.clients >= db.max_clients) {
         return errc::too_many_database_clients;
     }
     if (user.max_clients > 0 && user.clients >= user.max_clients) {
         return errc::too_many_user_clients;
     }
-    db.clients++;
-    user.clients++;
+    count_client(of, user);
     return std::nullopt;
 }
 
-void pool_core::dismiss_client(database_entry& db, user_entry& user) noexcept {
-    db.clients--;
+void pool_core::count_client(pool& of, user_entry& user) noexcept {
+    of.counts.clients++;
+    of.database.clients++;
+    user.clients++;
+}
+
+void pool_core::dismiss_client(pool& of, user_entry& user, actions& out) {
+    of.counts.clients--;
+    of.database.clients--;
     user.clients--;
+    if (retired_) {
+        send_unneeded(of.database, out);
+    }
 }
 
 // The data path.
@@ -443,8 +453,13 @@ release_outcome pool_core::release(server_entry& server, steady_time now, action
         }
         return {release_outcome::kind::granted, &next};
     }
+    const bool was_busy = server.where == server_entry::state::busy;
+    if (retired_ && unneeded(p) + (was_busy ? 1 : 0) > 0) {
+        set_state(server, server_entry::state::busy);
+        return {release_outcome::kind::cross};
+    }
     if (p.limits.size > 0 && p.counts.servers() > p.limits.size) {
-        // A reserve server, and nobody waits any more.
+        // A reserve server, say, and nobody waits any more.
         return {release_outcome::kind::close};
     }
     set_state(server, server_entry::state::idle);
@@ -552,6 +567,32 @@ waiter* pool_core::next_refused(pool& p, worker_id worker) {
     return &next;
 }
 
+bool pool_core::open_apart(
+    server_entry& server,
+    pool& where,
+    worker_id worker,
+    bool make_room,
+    steady_time now,
+    actions& out
+) {
+    const bool full = where.limits.size > 0 && where.counts.servers() >= where.limits.size;
+    if (full && make_room) {
+        for (auto& side : where.sides) {
+            if (!side.idle.empty()) {
+                server_entry& oldest = side.idle.front();
+                take_out(oldest, action::kind::close, out);
+                break;
+            }
+        }
+    }
+    if (full || !may_connect(where, now, make_room ? eviction::allowed : eviction::none, out)) {
+        return false;
+    }
+    count_promise(where);
+    opened(server, where, worker, now);
+    return true;
+}
+
 void pool_core::occupy(server_entry& server) {
     set_state(server, server_entry::state::busy);
 }
@@ -630,11 +671,15 @@ void pool_core::evaluate(pool& p, steady_time now, actions& out) {
 }
 
 void pool_core::promise(pool& p, worker_id worker, actions& out) {
+    count_promise(p);
+    out.push_back({action::kind::connect, worker, &p});
+}
+
+void pool_core::count_promise(pool& p) {
     p.counts.connecting++;
     p.counts.promised++;
     p.database.connections++;
     p.user_totals.connections++;
-    out.push_back({action::kind::connect, worker, &p});
 }
 
 bool pool_core::may_connect(pool& p, steady_time now, eviction others, actions& out) {
@@ -693,8 +738,7 @@ void pool_core::evict(pool& asking, const user_entry* only, actions& out) {
         }
     }
     if (oldest != nullptr) {
-        set_state(*oldest, server_entry::state::busy);
-        out.push_back({action::kind::close, oldest->worker, oldest->owner, oldest->id});
+        take_out(*oldest, action::kind::close, out);
     }
 }
 
@@ -707,7 +751,7 @@ void pool_core::evaluate_hungry(steady_time now, actions& out) {
 
 void pool_core::tick(steady_time now, actions& out) {
     evaluate_hungry(now, out);
-    if (now - minimum_checked_at_ >= milliseconds(333)) {
+    if (!retired_ && now - minimum_checked_at_ >= milliseconds(333)) {
         minimum_checked_at_ = now;
         for (pool* p : minimal_) {
             keep_minimum(*p, now, out);
@@ -718,10 +762,91 @@ void pool_core::tick(steady_time now, actions& out) {
 /// One connection at a time, only for pools that somebody uses, and at the cost of no other pool:
 /// two that need the same room would take it from each other for ever.
 void pool_core::keep_minimum(pool& p, steady_time now, actions& out) {
-    const bool used = p.database.clients > 0 || p.database.settings.user.has_value();
+    const bool used = p.counts.clients > 0 || p.database.settings.user.has_value();
     if (used && p.counts.connecting == 0 && p.counts.servers() < p.limits.min_size &&
         may_connect(p, now, eviction::none, out)) {
         promise(p, 0, out);
+    }
+}
+
+bool pool_core::is_unused(const pool& p) noexcept {
+    return p.counts.clients == 0 && p.counts.servers() == 0 && p.counts.waiting == 0 &&
+           p.readers == 0;
+}
+
+bool pool_core::is_unused_home(const pool& p) noexcept {
+    return p.host.empty() && is_unused(p) &&
+           std::all_of(p.host_pools.begin(), p.host_pools.end(), [](const auto& entry) {
+               return is_unused(*entry.second);
+           });
+}
+
+namespace {
+
+/// Notes how long it has been so. True if that is long enough.
+bool long_enough(bool unused, steady_time& since, microseconds limit, steady_time now) {
+    if (!unused || since == steady_time{}) {
+        since = now;
+    }
+    return unused && limit.count() > 0 && now - since >= limit;
+}
+
+}  // namespace
+
+unused_entries pool_core::forget_unused(steady_time now) {
+    const config::settings& global = configuration_->global;
+    unused_entries out;
+    for (auto at = databases_.begin(); at != databases_.end();) {
+        database_entry& db = *at->second;
+        const bool unused = db.automatic && !db.paused && !db.disabled && db.clients == 0 &&
+                            db.connections == 0 &&
+                            std::all_of(db.pools.begin(), db.pools.end(), [](const auto& p) {
+                                return is_unused(*p);
+                            });
+        if (!long_enough(unused, db.unused_since, global.autodb_idle_timeout, now)) {
+            take_unused_pools(db, now, out);
+            ++at;
+            continue;
+        }
+        for (auto& p : db.pools) {
+            forget(*p);
+        }
+        add(past_, db.past);
+        out.databases.push_back(std::move(at->second));
+        at = databases_.erase(at);
+    }
+    return out;
+}
+
+void pool_core::take_unused_pools(database_entry& db, steady_time now, unused_entries& out) {
+    const microseconds limit = configuration_->global.pool_idle_timeout;
+    std::vector<pool*> going;
+    for (auto& p : db.pools) {
+        if (long_enough(is_unused_home(*p), p->unused_since, limit, now)) {
+            going.push_back(p.get());
+            for (auto& [host, of_host] : p->host_pools) {
+                going.push_back(of_host);
+            }
+        }
+    }
+    for (pool* gone : going) {
+        forget(*gone);
+        const auto found = std::find_if(db.pools.begin(), db.pools.end(), [&](const auto& p) {
+            return p.get() == gone;
+        });
+        out.pools.push_back(std::move(*found));
+        db.pools.erase(found);
+    }
+}
+
+/// It is found no more.
+void pool_core::forget(pool& p) {
+    std::erase(minimal_, &p);
+    if (p.host.empty()) {
+        p.database.pool_of_user.erase(p.user);
+    }
+    for (const pool_stats& each : p.stats) {
+        add(p.database.past, each);
     }
 }
 
@@ -742,6 +867,13 @@ void pool_core::primary_changed(database_entry& db, bool known, steady_time now,
     evaluate_hungry(now, out);
 }
 
+void pool_core::replace(server_entry& server, actions& out) {
+    server.close_needed = true;
+    if (server.where == server_entry::state::idle) {
+        take_out(server, action::kind::close, out);
+    }
+}
+
 void pool_core::forsake_host(database_entry& db, std::string_view host, actions& out) {
     for (auto& p : db.pools) {
         if (p->host == host) {
@@ -760,12 +892,49 @@ void pool_core::close_all_when_free(pool& p, actions& out) {
     close_idle(p, out);
 }
 
+void pool_core::retire(bool now, actions& out) {
+    retired_ = now;
+    for (auto& [name, db] : databases_) {
+        send_unneeded(*db, out);
+    }
+}
+
+void pool_core::send_unneeded(database_entry& db, actions& out) {
+    for (auto& p : db.pools) {
+        int surplus = unneeded(*p);
+        for (auto& side : p->sides) {
+            for (; surplus > 0 && !side.idle.empty(); surplus--) {
+                server_entry& server = side.idle.front();
+                take_out(server, action::kind::cross, out);
+            }
+        }
+    }
+}
+
+bool pool_core::adopt(server_entry& server, pool& where, worker_id worker, bool leased) {
+    const bool full = where.limits.size > 0 && where.counts.servers() >= where.limits.size;
+    actions nothing;
+    if (!leased &&
+        (full || where.database.removed || !within_limits(where, eviction::none, nothing))) {
+        return false;
+    }
+    count_promise(where);
+    opened(server, where, worker, server.connected_at);
+    set_state(server, leased ? server_entry::state::leased : server_entry::state::busy);
+    return true;
+}
+
+/// It is nobody's to take any more, and the worker that has it is told what becomes of it.
+void pool_core::take_out(server_entry& idle, action::kind what, actions& out) {
+    set_state(idle, server_entry::state::busy);
+    out.push_back({what, idle.worker, idle.owner, idle.id});
+}
+
 void pool_core::close_idle(pool& p, actions& out) {
     for (auto& side : p.sides) {
         while (!side.idle.empty()) {
             server_entry& server = side.idle.front();
-            set_state(server, server_entry::state::busy);
-            out.push_back({action::kind::close, server.worker, &p, server.id});
+            take_out(server, action::kind::close, out);
         }
     }
 }
@@ -775,6 +944,8 @@ void pool_core::reconnect(const database_entry* db, actions& out) {
         if (db != nullptr && db != entry.get()) {
             continue;
         }
+        entry->listed_failed_at.clear();  // each of its hosts is tried again
+        entry->listed_tried.clear();
         for (auto& p : entry->pools) {
             close_all_when_free(*p, out);
         }

@@ -156,6 +156,7 @@ struct client_terms {
 
 /// Counts of a pool's servers by state, for the console.
 struct pool_counts {
+    int clients = 0;  // logged in, whatever they do
     int waiting = 0;
     int connecting = 0;
     int promised = 0;  // of these, not opened by their worker yet
@@ -178,7 +179,7 @@ public:
         worker_id workers
     );
 
-    database_entry& database;  // never removed
+    database_entry& database;
     user_entry& user_totals;
     const std::string user;
     const std::string host;         // "name:port" of the one it reads from; empty: the pool itself
@@ -196,6 +197,7 @@ public:
     steady_time lifetime_close_at{};          // of the last server closed for its age
     bool hungry = false;                      // is in the core's list of pools with waiters
     int readers = 0;                          // sessions that keep to it for their reads
+    steady_time unused_since{};               // as of the last look; none: it was not looked at yet
     std::uint64_t usual_load = 0;             // for the choice among hosts: router/read_choice.hpp
     all_server_list servers;
 
@@ -235,6 +237,8 @@ struct database_entry {
     bool disabled = false;
     bool removed = false;
     std::vector<std::unique_ptr<pool>> pools;  // those of hosts included
+    pool_stats past;                           // of pools that were forgotten
+    steady_time unused_since{};                // as of the last look; none: not looked at yet
 
     // Of a list of hosts that are used in turn, or one for as long as it answers.
     std::size_t next_listed = 0;
@@ -246,6 +250,14 @@ struct database_entry {
     std::atomic<bool> no_primary{false};                      // now
     std::atomic<bool> names_wanted{false};                    // its catalogue is kept
     std::atomic<steady_time> written_at{steady_time::min()};  // the end of the last write
+
+    /// A write has ended. From any thread: who has looked at the clock before another one may come
+    /// here after it.
+    void note_write(steady_time now) noexcept {
+        steady_time last = written_at.load();
+        while (last < now && !written_at.compare_exchange_weak(last, now)) {
+        }
+    }
 };
 
 struct user_entry {
@@ -269,6 +281,7 @@ struct action {
         check,    ///< prove that the server is alive, then release it
         move,     ///< hand the server to `destination`
         close,    ///< close the server
+        cross,    ///< the server goes to the process that serves now
         refuse,   ///< tell the worker's waiters of `where` that nothing is to be had (next_refused)
     };
     kind what;
@@ -287,11 +300,20 @@ struct release_outcome {
         parked,   ///< idle
         close,    ///< to be closed by the caller
         move,     ///< to be handed to `destination` by the caller
+        cross,    ///< to go to the process that serves now
     };
     kind what;
     waiter* to = nullptr;
     worker_id destination = 0;
     microseconds look_again{0};  // parked: when claim_stale may have an answer; 0: never
+};
+
+/// What nobody has used for long (pool_core::forget_unused).
+struct unused_entries {
+    std::vector<std::unique_ptr<pool>> pools;
+    std::vector<std::unique_ptr<database_entry>> databases;
+
+    bool empty() const noexcept { return pools.empty() && databases.empty(); }
 };
 
 class pool_core {
@@ -321,8 +343,11 @@ public:
     user_entry& find_user(std::string_view name);
 
     /// Counts a client in, or says why it is not let in. max_client_conn is counted by the caller.
-    std::optional<errc> admit_client(database_entry& db, user_entry& user);
-    void dismiss_client(database_entry& db, user_entry& user) noexcept;
+    std::optional<errc> admit_client(pool& of, user_entry& user);
+    void dismiss_client(pool& of, user_entry& user, actions& out);
+
+    /// One who was let in by another process: whatever the limits are.
+    void count_client(pool& of, user_entry& user) noexcept;
 
     // The data path.
 
@@ -345,6 +370,17 @@ public:
     /// A server object was made for an action::connect.
     /// Of several hosts, it is for the next one that has not failed of late.
     void opened(server_entry& server, pool& where, worker_id worker, steady_time now);
+
+    /// A connection that is opened for one client and never leased. False if there is no room for
+    /// it; `make_room`: an idle server has to go.
+    bool open_apart(
+        server_entry& server,
+        pool& where,
+        worker_id worker,
+        bool make_room,
+        steady_time now,
+        actions& out
+    );
 
     /// It could not be connected or logged in (with the server's SQLSTATE if it said one). It is
     /// gone.
@@ -376,13 +412,32 @@ public:
     // What time brings: the reserve, retries, the minimum of servers. Call about every 50 ms.
     void tick(steady_time now, actions& out);
 
+    /// Pools (pool_idle_timeout) and databases made from the template (autodb_idle_timeout) that
+    /// have had neither clients nor servers for their time, and are the caller's to destroy: when
+    /// no worker can have a pointer to them any more. Call about once a second.
+    unused_entries forget_unused(steady_time now);
+
+    /// Of databases that were forgotten.
+    const pool_stats& past() const noexcept { return past_; }
+
     /// A routed database has another primary, or none: its servers of the old one are closed at
     /// once, whoever has them, and nobody gets another one before there is a primary.
     void primary_changed(database_entry& db, bool known, steady_time now, actions& out);
 
+    /// The server is not to be used any more: closed now if it is idle, else when it is free.
+    void replace(server_entry& server, actions& out);
+
     /// A host is not to be read from any more: its idle servers are closed now, the others when
     /// they are free.
     void forsake_host(database_entry& db, std::string_view host, actions& out);
+
+    /// Another process serves from now on: servers that are free go there, but for as many as the
+    /// database has clients here, and none is opened ahead of its use. Or it does not any more.
+    void retire(bool now, actions& out);
+
+    /// A server that comes from another process, free or with a client of its own; release it next,
+    /// or take it as leased. False if there is no room for one that is free.
+    bool adopt(server_entry& server, pool& where, worker_id worker, bool leased);
 
     // The operator.
 
@@ -423,6 +478,7 @@ private:
     enum class eviction : std::uint8_t { none, allowed };
     bool may_connect(pool& p, steady_time now, eviction others, actions& out);
     void promise(pool& p, worker_id worker, actions& out);
+    static void count_promise(pool& p);
     bool within_limits(pool& p, eviction others, actions& out);
     void evict(pool& asking, const user_entry* only, actions& out);
     void evaluate_hungry(steady_time now, actions& out);
@@ -443,15 +499,31 @@ private:
         return paused_ || p.database.paused || (p.host.empty() && p.database.no_primary);
     }
 
+    void take_out(server_entry& idle, action::kind what, actions& out);
     void close_idle(pool& p, actions& out);
+    void send_unneeded(database_entry& db, actions& out);
+
+    /// How many servers of it the next process could use better.
+    int unneeded(const pool& p) const noexcept {
+        return retired_ ? p.counts.servers() - p.counts.busy - p.database.clients : 0;
+    }
+
     void close_all_when_free(pool& p, actions& out);
     void check_counts(const pool& p) const;
 
+    static bool is_unused(const pool& p) noexcept;
+    static bool is_unused_home(const pool& p) noexcept;
+    void take_unused_pools(database_entry& db, steady_time now, unused_entries& out);
+    void forget(pool& p);
+
     worker_id workers_;
     bool paused_ = false;
+    bool retired_ = false;
     std::shared_ptr<const config::configuration> configuration_;
     cluster_numbers clusters_;
     std::map<std::string, std::unique_ptr<database_entry>, std::less<>> databases_;
+    std::uint32_t last_number_ = 0;  // of a database
+    pool_stats past_;
     std::map<std::string, std::unique_ptr<user_entry>, std::less<>> users_;
     std::vector<pool*> hungry_;   // pools with waiters
     std::vector<pool*> minimal_;  // pools with a min_pool_size

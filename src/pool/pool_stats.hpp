@@ -49,4 +49,7 @@ struct alignas(64) pool_stats {
     counter client_login_count;
 };
 
+/// REQUIRES: `to` is the caller's alone.
+void add(pool_stats& to, const pool_stats& from) noexcept;
+
 }  // namespace pgweir::pool

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "net/loop.hpp"
+#include "net/name_cache.hpp"
 #include "net/tls_stream.hpp"
 #include "pool/pool_directory.hpp"
 #include "pool/server_host.hpp"
@@ -69,7 +70,7 @@ constexpr std::string_view discard_all{"DISCARD ALL", sizeof "DISCARD ALL"};
 
 server_connection::server_connection(server_host& host, pool& for_pool, std::uint64_t server_id)
     : host_(&host),
-      scanner_(protocol::all_types, whole_limit, length_limit),
+      scanner_(fresh_scanner()),
       parameters_(host.parameters().empty()),
       reported_(parameters_) {
     id = server_id;
@@ -79,6 +80,10 @@ server_connection::server_connection(server_host& host, pool& for_pool, std::uin
 }
 
 server_connection::~server_connection() = default;
+
+frame_scanner server_connection::fresh_scanner() {
+    return {protocol::all_types, whole_limit, length_limit};
+}
 
 // Connecting and logging in.
 
@@ -122,6 +127,14 @@ void server_connection::on_connected(int socket, std::error_code why) {
         address_.port,
         [this](opened_stream opened) { on_opened(std::move(opened)); }
     );
+}
+
+bool server_connection::at_old_address() const {
+    if (socket_ < 0) {
+        return false;
+    }
+    const net::address peer = net::address::of_peer(socket_);
+    return !peer.ip().empty() && !host_->loop().names().may_mean(address_.host, peer.host());
 }
 
 void server_connection::on_opened(opened_stream opened) {
@@ -261,6 +274,10 @@ void server_connection::end_lease(lease_end how) {
     tags_ = tags::ignored;
     if (phase_ == phase::gone) {
         return;
+    }
+    come_back();
+    if (leaving_) {
+        return end("client left on the way to the next process");
     }
     if (stream_->paused()) {
         stream_->resume();
@@ -719,6 +736,7 @@ void server_connection::on_task_done() {
             done == task_kind::connect_query ? "connect_query"
             : done == task_kind::check       ? "server_check_query"
             : done == task_kind::reset       ? "server_reset_query"
+            : done == task_kind::forget      ? "DEALLOCATE ALL"
                                              : "rollback",
             error
         );
@@ -784,7 +802,7 @@ void server_connection::drain() {
 void server_connection::clean_up() {
     if (owner->host.empty()) {
         // What its client did not stay for may have been committed just now.
-        owner->database.written_at.store(net::loop::now(), std::memory_order_relaxed);
+        owner->database.note_write(net::loop::now());
     }
     if (!cancels_.empty()) {
         phase_ = phase::holding;
@@ -835,6 +853,8 @@ void server_connection::put_back() {
             return end("not needed any more");
         case release_outcome::kind::move:
             return host_->later({action::kind::move, host_->id(), owner, id, outcome.destination});
+        case release_outcome::kind::cross:
+            return host_->later({action::kind::cross, host_->id(), owner, id});
     }
 }
 
@@ -871,6 +891,9 @@ void server_connection::detach() {
 }
 
 void server_connection::on_released(int socket) {
+    if (leaving_) {
+        return left(socket);
+    }
     stream_.reset();
     if (!scanner_.at_boundary()) {
         stream_ = net::adopt(host_->loop(), socket, *this, tls_);
@@ -958,7 +981,8 @@ void server_connection::end(std::string_view why) {
     );
     phase_ = phase::gone;
     clear();
-    if (requests_.settled()) {
+    come_back();
+    if (requests_.settled() && !leaving_) {
         std::string out;
         protocol::put_terminate(out);
         stream_->send(out);

@@ -18,9 +18,11 @@
 // another. Any member function that may end the connection says so; the object stays until the turn
 // is over.
 
+#include "base/descriptor.hpp"
 #include "net/connector.hpp"
 #include "net/stream.hpp"
 #include "net/timer_wheel.hpp"
+#include "pool/carried_server.hpp"
 #include "pool/parameters.hpp"
 #include "pool/pool_core.hpp"
 #include "pool/server_login.hpp"
@@ -83,6 +85,9 @@ public:
     /// What was queued for the server is sent: the client may be read again.
     virtual void on_server_drained() = 0;
 
+    /// The connection is out of its loop (see leave); or it stays, and the lease goes on.
+    virtual void on_server_left(bool /*left*/) {}
+
     /// The connection is lost; the lease is over. `told`: the server's last message was an error
     /// that the client has got.
     virtual void on_server_lost(errc code, bool told) = 0;
@@ -102,6 +107,9 @@ enum class lease_end : std::uint8_t {
 
 /// Whether a session's state is wiped (server_reset_query) before the next client.
 enum class reset_policy : std::uint8_t { keep, reset };
+
+/// Tells PostgreSQL that a connection that nobody uses ends.
+void terminate(const descriptor& socket) noexcept;
 
 class server_connection final : public server_entry, net::stream_handler, net::deadline {
 public:
@@ -212,12 +220,42 @@ public:
 
     int socket() const noexcept { return socket_; }
 
+    /// True if the name of its host does not mean where it is any more.
+    bool at_old_address() const;
+
     /// What secures it; null if nothing does.
     const std::shared_ptr<net::tls_session>& tls() const noexcept { return tls_; }
 
     bool ready() const noexcept { return phase_ != phase::connecting && phase_ != phase::login; }
 
     const lease_holder* holder() const noexcept { return holder_; }
+
+    // Online restart.
+
+    /// One that another process had; enter() is next.
+    server_connection(
+        server_host& host, const carried_server& before, int socket, std::uint64_t server_id
+    );
+
+    /// Its place in the pools. False if there is none for it, and then its socket is the caller's
+    /// to close. One that is leased always has one; it is to be leased next.
+    bool enter(pool& of, const carried_server& before, bool leased);
+
+    /// It is in its worker's list, and free. May end it.
+    void arrive(const carried_server& before);
+
+    /// Nothing is owed, and all that there is of it can be told to another process.
+    bool may_leave() const noexcept;
+
+    /// Leaves this loop for another process, with its holder if it has one: on_server_left() tells
+    /// it. Else it goes to server_host::crossed(), or ends. REQUIRES: may_leave().
+    void leave();
+
+    bool has_left() const noexcept { return leaving_ && stream_ == nullptr; }
+
+    /// What there is to tell of it. Its socket is the caller's, and it ends here. REQUIRES:
+    /// has_left().
+    carried_server tell_and_end(int& socket);
 
     bool being_canceled() const noexcept { return !cancels_.empty(); }
 
@@ -232,7 +270,17 @@ private:
         task,
         gone
     };
-    enum class task_kind : std::uint8_t { none, connect_query, parameters, check, reset, rollback };
+    enum class task_kind : std::uint8_t {
+        none,
+        connect_query,
+        parameters,
+        check,
+        reset,
+        forget,
+        rollback
+    };
+
+    static protocol::frame_scanner fresh_scanner();
 
     void on_received(std::string_view bytes) override;
     void on_drained() override;
@@ -274,6 +322,8 @@ private:
     void occupy();
     void clean_up();
     void put_back();
+    void left(int socket);
+    void come_back();
     void lose(errc code, std::string_view why);
     void end(std::string_view why);
 
@@ -288,6 +338,7 @@ private:
     bool failed_ = false;            // an error came since the last ReadyForQuery
     bool soiled_ = false;            // by the lease that is or was
     bool setup_due_ = false;         // connect_query, for all was discarded
+    bool leaving_ = false;           // for another process
     bool sync_if_skipped_ = false;   // a Query came behind something that was sent ahead
     tags tags_ = tags::ignored;
     std::vector<std::function<void()>> cancels_;  // under way, each with whom to tell

@@ -22,6 +22,7 @@ namespace pgweir::pool {
 
 class pool_directory;
 class server_connection;
+struct carried_server;
 
 /// Where a pool's servers are and how to log in there, as the configuration says now.
 struct server_address {
@@ -31,6 +32,9 @@ struct server_address {
     std::string connect_query;
     login_request login;
     tls_terms tls;
+
+    /// All that a connection in clear is made by, but for secrets.
+    std::string origin() const;
 };
 
 class server_host {
@@ -40,6 +44,9 @@ public:
     virtual parameter_store& parameters() noexcept = 0;
     virtual auth::scram_client_cache& scram_cache() noexcept = 0;
     virtual worker_id id() const noexcept = 0;
+
+    /// For a server that is not opened by an action.
+    virtual std::uint64_t new_server_id() noexcept = 0;
 
     /// Has a question of a log-in answered on a helper thread. `done` is called on this loop,
     /// later.
@@ -58,6 +65,10 @@ public:
 
     /// To be handed to another worker: the connection is out of this loop already.
     virtual void hand_over(server_connection& server, worker_id to) = 0;
+
+    /// Goes to the process that serves now; the connection is destroyed, but not before the current
+    /// call is over. The socket is the callee's.
+    virtual void crossed(carried_server&& what, int socket) = 0;
 
     /// Does this on the loop soon, if the server is still there then.
     virtual void later(const action& what) = 0;

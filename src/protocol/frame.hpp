@@ -143,6 +143,11 @@ public:
     /// Bytes kept of a message that is not reported yet.
     std::size_t kept() const noexcept { return kept_reported_ ? 0 : kept_.size(); }
 
+    /// The same bytes, until the next call of `next`, `feed` or `reset`.
+    std::string_view kept_bytes() const noexcept {
+        return kept_reported_ ? std::string_view() : std::string_view(kept_);
+    }
+
 private:
     /// Reads type and length at `at`. False if the length is out of bounds.
     bool read_header(const char* at) noexcept;

@@ -141,6 +141,16 @@ classifier_figures classifier::figures() const {
     return {analysed_, turned_away_.load(std::memory_order_relaxed), waiting_.size()};
 }
 
+judgement classifier::settled(std::string_view text, const name_scope& scope) {
+    for (;;) {
+        const judgement found = of(text, scope);
+        wait_until_idle();
+        if (found.why != reason::not_judged) {
+            return found;
+        }
+    }
+}
+
 void classifier::wait_until_idle() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return waiting_.empty() && !busy_; });

@@ -63,8 +63,9 @@ public:
 
     classifier_figures figures() const;
 
-    /// For tests: until nothing waits for analysis and nothing is under way.
-    void wait_until_idle();
+    /// For tests: of() again and again until nothing waits for analysis and the text is judged
+    /// (once is not enough: what would have to wait for the mutex is turned away).
+    judgement settled(std::string_view text, const name_scope& scope);
 
 private:
     static constexpr std::size_t most_catalogues = 4096;
@@ -86,6 +87,7 @@ private:
 
     std::uint64_t generation_of(std::uint32_t id) const noexcept;
     bool ask(const shape& what, std::string_view text, const name_scope& scope) noexcept;
+    void wait_until_idle();
     void work();
     static judgement analyse_job(job& one);
 

@@ -5,7 +5,7 @@
 // new view replaces it, and whoever holds the old one keeps it as long as it likes.
 
 #include "base/clock.hpp"
-#include "router/wal_position.hpp"
+#include "base/wal_position.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +31,12 @@ enum class host_state : std::uint8_t {
 
 std::string_view name_of(host_role role) noexcept;
 std::string_view name_of(host_state state) noexcept;
+
+/// What somebody waits for in a view that is to come.
+enum class awaited : std::uint8_t {
+    fresh_standby,    ///< one that has replayed what has been written
+    showing_primary,  ///< the primary shows what standbys have shown
+};
 
 /// "name:port", by which a host is known in the process.
 std::string key_of(std::string_view name, int port);
@@ -63,6 +69,9 @@ struct host_view {
 
     /// A standby has replayed all that the primary had inserted at this time.
     steady_time fresh_as_of{};
+
+    /// All that a standby had shown at this time, the primary shows, too.
+    steady_time shown_by_primary{};
 
     /// True if it may be read from as far as lag goes; whether it is fresh enough is the session's
     /// question.

@@ -17,6 +17,18 @@ bool is_fresh(const host_view& host, const read_marks& marks) noexcept {
            host.fresh_as_of > marks.seen;
 }
 
+bool primary_shows(const cluster_view& view, const read_marks& marks) noexcept {
+    if (marks.seen <= marks.written) {
+        return true;
+    }
+    for (const host_view& host : view.hosts) {
+        if (host.incarnation == marks.seen_incarnation && host.role == host_role::standby) {
+            return host.shown_by_primary >= marks.seen;
+        }
+    }
+    return true;
+}
+
 candidates readable(const cluster_view& view, bool standbys, bool primary_too) noexcept {
     candidates found;
     for (std::size_t i = 0; i < view.hosts.size(); i++) {

@@ -24,6 +24,10 @@ struct read_marks {
 /// replayed a position of the primary's that was asked for after the mark.
 bool is_fresh(const host_view& host, const read_marks& marks) noexcept;
 
+/// True if the primary shows all that the session has seen on a standby, as far as that standby is
+/// still there to be compared with.
+bool primary_shows(const cluster_view& view, const read_marks& marks) noexcept;
+
 /// What serves reads; hosts beyond these many are not used for them.
 inline constexpr std::size_t hosts_at_most = 32;
 

@@ -16,14 +16,24 @@ result<void> become_user(const std::string& user);
 /// Raises the limit of open descriptors as far as it goes; returns the limit.
 unsigned long raise_descriptor_limit() noexcept;
 
-/// Goes into the background: the caller goes on as the child, the parent ends.
-result<void> go_into_background();
+/// Goes into the background: the caller goes on as the child, the parent ends; at once, or when the
+/// child says how it went.
+enum class parent : unsigned char { ends, waits };
 
-/// A file with the process's number in it, removed at the end. Refuses to be made while the process
-/// of an older one lives.
+result<void> go_into_background(parent what);
+
+/// To the parent, if it waits: the child has come to life, and the parent ends well. If this is
+/// never said, the parent ends badly when the child does.
+void tell_parent() noexcept;
+
+/// A file with the process's number in it, removed at the end if it is still ours. Refuses to be
+/// made while the process of an older one lives, unless that is the one whose place is taken.
 class pid_file {
 public:
-    static result<pid_file> make(const std::string& path);
+    static result<pid_file> make(const std::string& path, int predecessor = 0);
+
+    /// Fails if it could not be made.
+    static result<void> check(const std::string& path, int predecessor);
 
     pid_file() = default;
     ~pid_file();

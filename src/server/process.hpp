@@ -3,7 +3,9 @@
 // What all workers and the supervisor share. Owned by main, outlives them all. Thread-safe.
 
 #include "auth/scram_cache.hpp"
+#include "net/connector.hpp"
 #include "net/engine.hpp"
+#include "net/name_cache.hpp"
 #include "pool/parameters.hpp"
 #include "pool/pool_directory.hpp"
 #include "pool/statement_store.hpp"
@@ -15,10 +17,32 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pgweir::server {
+
+/// Where somebody can be reached, as long as that is so. Thread-safe.
+class entrance {
+public:
+    void set(std::optional<net::target> where) {
+        const std::lock_guard lock(mutex_);
+        where_ = std::move(where);
+    }
+
+    std::optional<net::target> get() const {
+        const std::lock_guard lock(mutex_);
+        return where_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::optional<net::target> where_;  // under mutex_
+};
 
 struct process {
     process(
@@ -29,6 +53,8 @@ struct process {
         : engine(bytes), pools(workers), parameters(extra_parameters) {}
 
     const net::engine_kind engine;  // of every worker
+
+    net::name_cache names;  // of all loops
 
     pool::pool_directory pools;
 
@@ -52,6 +78,10 @@ struct process {
     std::atomic<int> clients{0};            // connected, those that are logging in too
     std::atomic<int> exempt{0};             // of these, not counted by max_client_conn: consoles
     std::atomic<bool> shutting_down{false};
+
+    /// Where the process is, as long as it lives, whose place this one has taken: cancel requests
+    /// for clients who are not here are sent on to it.
+    entrance predecessor;
 };
 
 }  // namespace pgweir::server

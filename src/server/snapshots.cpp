@@ -3,6 +3,8 @@
 #include "config/show.hpp"
 #include "server/worker.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace pgweir::server {
@@ -178,14 +180,28 @@ admin::client_state state_of(const session::client& c) {
         case state::waiting:
             return admin::client_state::waiting;
         case state::idle:
+        case state::crossing:
             return admin::client_state::idle;
         case state::console:
         case state::preparing:
         case state::active:
+        case state::replicating:
         case state::ended:
             break;
     }
     return admin::client_state::active;
+}
+
+admin::replication_kind kind_of(session::replication_kind what) {
+    switch (what) {
+        case session::replication_kind::none:
+            break;
+        case session::replication_kind::logical:
+            return admin::replication_kind::logical;
+        case session::replication_kind::physical:
+            return admin::replication_kind::physical;
+    }
+    return admin::replication_kind::none;
 }
 
 admin::client_row row_of(const session::client& c, const pool::parameter_store& store) {
@@ -193,6 +209,7 @@ admin::client_row row_of(const session::client& c, const pool::parameter_store& 
     row.state = state_of(c);
     row.user = c.user();
     row.database = c.database();
+    row.replication = kind_of(c.replicates());
     if (c.current() == session::client::state::console) {
         row.database = "pgbouncer";
     }
@@ -210,7 +227,9 @@ admin::client_row row_of(const session::client& c, const pool::parameter_store& 
     if (c.tls() != nullptr) {
         row.tls = c.tls()->description();
     }
-    row.link_id = c.server() != nullptr ? c.server()->id : 0;
+    row.link_id = c.server() != nullptr            ? c.server()->id
+                  : c.replicates_with() != nullptr ? c.replicates_with()->id
+                                                   : 0;
     row.application_name = application_name_of(c.parameters(), store);
     row.prepared_statements = static_cast<std::int64_t>(c.statements());
     row.id = c.id();
@@ -237,10 +256,10 @@ admin::topology_row row_of(const router::host_view& host, steady_time now) {
         row.timeline = host.position.timeline;
     }
     if (host.position.lsn != 0) {
-        row.lsn = router::lsn_text(host.position.lsn);
+        row.lsn = lsn_text(host.position.lsn);
     }
     if (host.received != 0) {
-        row.received = router::lsn_text(host.received);
+        row.received = lsn_text(host.received);
     }
     if (host.lag_bytes) {
         row.lag_bytes = static_cast<std::int64_t>(*host.lag_bytes);
@@ -278,6 +297,7 @@ std::map<std::string, admin::stats_counters> stats_by_database(process& shared) 
     shared.pools.run(pool::pool_directory::outside, [&](pool::pool_core& core, pool::actions&) {
         for (const auto& [name, db] : core.databases()) {
             admin::stats_counters& sum = out[name];
+            sum += counters_of(db->past);
             for (const auto& p : db->pools) {
                 for (const pool::pool_stats& s : p->stats) {
                     sum += counters_of(s);
@@ -288,9 +308,22 @@ std::map<std::string, admin::stats_counters> stats_by_database(process& shared) 
     return out;
 }
 
+admin::stats_counters past_stats(process& shared) {
+    return shared.pools.run(pool::pool_directory::outside, [](auto& core, pool::actions&) {
+        return counters_of(core.past());
+    });
+}
+
 void fill_pools(process& shared, const session::runtime& settings, admin::snapshot& into) {
     const config::configuration& all = *settings.configuration;
     const steady_time now = net::loop::now();
+    for (const auto& [id, peer] : all.peers) {
+        if (id != all.global.peer_id) {
+            const int size = peer.pool_size.value_or(all.global.default_pool_size);
+            into.peers.push_back({id, peer.host, peer.port, size});
+            into.peer_pools.emplace_back().peer_id = id;
+        }
+    }
     admin::list_counts& lists = into.lists;
     shared.pools.run(pool::pool_directory::outside, [&](pool::pool_core& core, pool::actions&) {
         std::map<std::string, bool> names;
@@ -319,6 +352,13 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
         into.state = core.paused() ? admin::pooler_state::paused : admin::pooler_state::active;
     });
     add_console(all, into);
+    for (const net::name_cache::row& row : shared.names.rows(now)) {
+        into.dns_hosts.push_back(
+            {row.name, row.left.count(), fmt::format("{}", fmt::join(row.addresses, ","))}
+        );
+    }
+    lists.dns_names = static_cast<std::int64_t>(into.dns_hosts.size());
+    lists.dns_queries = shared.names.under_way();
     lists.databases = static_cast<std::int64_t>(into.databases.size());
     lists.pools = static_cast<std::int64_t>(into.pools.size());
     lists.users = static_cast<std::int64_t>(into.users.size());
@@ -357,6 +397,7 @@ void add_routing(const session::routing_counts& from, std::vector<admin::routing
     }
     add("fixed route", {}, from.fixed);
     add("waited for a fresh standby", {}, from.waited);
+    add("to the primary", "what was seen is not shown in time", from.not_shown);
     add("answered without a server", {}, from.answered);
 }
 
@@ -392,12 +433,62 @@ void fill_worker(const worker& from, admin::snapshot& into) {
     row.migrations_out = done.migrations_out;
     row.accepted = done.accepted;
     into.workers.push_back(std::move(row));
+    for (const auto& [id, cancels] : from.peers().count()) {
+        const auto peer = std::find_if(
+            into.peer_pools.begin(),
+            into.peer_pools.end(),
+            [number = id](const admin::peer_pool_row& each) { return each.peer_id == number; }
+        );
+        if (peer != into.peer_pools.end()) {
+            peer->cl_active_cancel_req += static_cast<std::int64_t>(cancels.active);
+            peer->cl_waiting_cancel_req += static_cast<std::int64_t>(cancels.waiting);
+            peer->sv_active_cancel += static_cast<std::int64_t>(cancels.active);
+        }
+    }
 }
+
+namespace {
+
+void put_addresses(admin::server_row& row, const net::target& where, int socket) {
+    row.addr = where.host;
+    row.port = where.port;
+    if (socket >= 0) {
+        put_addresses(row, net::address::of_peer(socket), net::address::of_socket(socket));
+        if (row.port == 0) {
+            row.port = where.port;
+        }
+    }
+}
+
+/// The server of a client that replicates, which is in no pool's hands.
+admin::server_row row_of(const session::replication& s, const session::client& of) {
+    admin::server_row row;
+    row.state = s.ready() ? admin::server_state::active : admin::server_state::login;
+    row.user = s.owner->user;
+    row.database = s.owner->database.name;
+    row.replication = kind_of(of.replicates());
+    put_addresses(row, s.address(), s.socket());
+    row.connect_time = wall(s.connected_at);
+    row.link_id = of.id();
+    row.remote_pid = s.key().process_id;
+    if (s.tls() != nullptr) {
+        row.tls = s.tls()->description();
+    }
+    row.id = s.id;
+    return row;
+}
+
+}  // namespace
 
 void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
     const pool::parameter_store& store = shared.parameters;
-    from.for_each_client([&](const session::client& c) { into.clients.push_back(row_of(c, store)); }
-    );
+    from.for_each_client([&](const session::client& c) {
+        into.clients.push_back(row_of(c, store));
+        if (const session::replication* server = c.replicates_with();
+            server != nullptr && server->owner != nullptr) {
+            into.servers.push_back(row_of(*server, c));
+        }
+    });
     std::map<std::uint64_t, std::uint64_t> client_of;
     for (const admin::client_row& c : into.clients) {
         if (c.link_id != 0) {
@@ -417,16 +508,7 @@ void fill_sockets(const worker& from, process& shared, admin::snapshot& into) {
         row.state = state_of(s, where);
         row.user = s.owner->user;
         row.database = s.owner->database.name;
-        row.addr = s.address().host;
-        row.port = s.address().port;
-        if (s.socket() >= 0) {
-            put_addresses(
-                row, net::address::of_peer(s.socket()), net::address::of_socket(s.socket())
-            );
-            if (row.port == 0) {
-                row.port = s.address().port;
-            }
-        }
+        put_addresses(row, s.address(), s.socket());
         row.connect_time = wall(s.connected_at);
         row.close_needed = close_needed;
         if (const auto link = client_of.find(s.id); link != client_of.end()) {

@@ -19,6 +19,9 @@ struct process;
 /// Totals of each database, over all of its pools and workers. Any thread.
 std::map<std::string, admin::stats_counters> stats_by_database(process& shared);
 
+/// Of databases that were forgotten. Any thread.
+admin::stats_counters past_stats(process& shared);
+
 /// Everything but sockets, stats and config rows. Any thread.
 void fill_pools(process& shared, const session::runtime& settings, admin::snapshot& into);
 

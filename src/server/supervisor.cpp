@@ -6,6 +6,7 @@
 #include "config/password_file.hpp"
 #include "config/show.hpp"
 #include "server/client_tls.hpp"
+#include "server/service_manager.hpp"
 #include "server/snapshots.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -213,7 +214,7 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
       clusters_([this](topology::cluster_number cluster, const router::cluster_view_ptr& view) {
           take_view(cluster, view);
       }) {
-    limit_statements();
+    take_terms();
     shared_.pools.run(
         pool::pool_directory::outside,
         [&](pool::pool_core& core, pool::actions& out) {
@@ -223,6 +224,12 @@ supervisor::supervisor(session::runtime_ptr settings, net::engine_kind engine, l
     for (pool::worker_id id = 0; id < shared_.pools.worker_total(); id++) {
         workers_.push_back(std::make_unique<worker>(shared_, *this, id, runtime_));
     }
+    loop_.share(shared_.names);
+    shared_.names.on_gone([this](const std::string& host) {
+        for (auto& w : workers_) {
+            w->post([&w = *w, host] { w.leave_old_addresses(host); });
+        }
+    });
 }
 
 supervisor::~supervisor() = default;
@@ -345,8 +352,7 @@ result<void> supervisor::listen_tcp(const std::string& address, const entrance& 
     options.address = address;
     options.port = where.port;
     options.use = global.so_reuseport ? port_use::shared : port_use::exclusive;
-    auto made =
-        net::listener::tcp(workers_[0]->loop(), options, global.listen_backlog, accepting(where));
+    auto made = net::listener::tcp(workers_[0]->loop(), options, listening(), accepting(where));
     return add_listener(std::move(made), where);
 }
 
@@ -357,8 +363,7 @@ result<void> supervisor::listen_local(const entrance& where) {
     options.port = where.port;
     options.mode = global.unix_socket_mode;
     options.group = global.unix_socket_group;
-    auto made =
-        net::listener::local(workers_[0]->loop(), options, global.listen_backlog, accepting(where));
+    auto made = net::listener::local(workers_[0]->loop(), options, listening(), accepting(where));
     return add_listener(std::move(made), where);
 }
 
@@ -405,7 +410,8 @@ void supervisor::accepted(
     next.post([&next, socket, peer, route] { next.accept(socket, peer, route); });
 }
 
-result<void> supervisor::listen() {
+result<void> supervisor::listen(std::unique_ptr<taking_over> before) {
+    taking_over_ = std::move(before);
     for (const entrance& where : entrances()) {
         if (auto done = listen_on(where); !done) {
             return done;
@@ -414,11 +420,47 @@ result<void> supervisor::listen() {
     return {};
 }
 
+net::listener::common_options supervisor::listening() {
+    return {
+        runtime_->configuration->global.listen_backlog,
+        taking_over_ ? &taking_over_->sockets() : nullptr};
+}
+
+/// Those that were opened by whoever has started us, or the process before. True if there are any:
+/// they are instead of what would be opened here.
+result<bool> supervisor::listen_passed(const entrance& where) {
+    using begin = net::listener::begin;
+    const std::size_t before = listeners_.size();
+    const begin when = taking_over_ ? begin::later : begin::now;
+    std::vector<int> sockets = take_passed_sockets();
+    if (taking_over_) {
+        std::erase_if(taking_over_->sockets(), [&](net::lent_socket& one) {
+            if (one.passed) {
+                sockets.push_back(one.socket.release());
+            }
+            return one.passed;
+        });
+    }
+    for (const int socket : sockets) {
+        auto made = net::listener::passed(workers_[0]->loop(), socket, accepting(where), when);
+        if (auto done = add_listener(std::move(made), where); !done) {
+            return done.error();
+        }
+    }
+    return listeners_.size() > before;
+}
+
 /// Fails if a port can be had on none of the addresses.
 result<void> supervisor::listen_on(const entrance& where) {
     const config::settings& global = runtime_->configuration->global;
     const std::size_t before = listeners_.size();
     std::optional<failure> problem;
+    if (!where.route) {
+        const auto passed = listen_passed(where);
+        if (!passed || *passed) {
+            return passed ? result<void>() : passed.error();
+        }
+    }
     for (const std::string& address : global.listen_addr) {
         const std::vector<std::string> places =
             address == "*" ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector{address};
@@ -444,7 +486,12 @@ result<void> supervisor::listen_on(const entrance& where) {
 }
 
 void supervisor::stop_listening() {
-    workers_[0]->post([this] { listeners_.clear(); });
+    workers_[0]->post([this, all = stopping_] {
+        listeners_.clear();
+        if (all) {
+            cancel_entrance_.reset();
+        }
+    });
 }
 
 // Running and ending.
@@ -467,13 +514,20 @@ void mask_signals(int how) {
 
 }  // namespace
 
-void supervisor::run() {
+bool supervisor::run(std::function<void()> in_charge) {
+    in_charge_ = std::move(in_charge);
     stats_due_ = net::loop::now() + runtime_->configuration->global.stats_period;
     watch_signals();
     tick();
     mask_signals(SIG_BLOCK);
     for (auto& w : workers_) {
         w->start();
+    }
+    if (taking_over_) {
+        taking_over_->start(*this);
+    } else {
+        open_door();
+        in_charge_();
     }
     mask_signals(SIG_UNBLOCK);
     log::info(
@@ -486,6 +540,10 @@ void supervisor::run() {
         runtime_->configuration->databases.size() == 1 ? "" : "s"
     );
     loop_.run();
+    if (taking_over_) {
+        taking_over_->stop();
+    }
+    handing_over_.stop();
     names_.stop();
     clusters_.stop();
     for (auto& w : workers_) {
@@ -495,6 +553,7 @@ void supervisor::run() {
     shared_.asking_outside.stop();
     mask_signals(SIG_BLOCK);
     log::info("pgweir has ended");
+    return !stayed_behind_;
 }
 
 void supervisor::watch_signals() {
@@ -509,7 +568,8 @@ void supervisor::watch_signals() {
 void supervisor::on_signal(int number) {
     admin::operation what;
     what.what = admin::operation_kind::shutdown;
-    const bool again = shutdown_ != shutdown_stage::running;
+    const bool again = shutdown_ == shutdown_stage::waiting_for_servers ||
+                       shutdown_ == shutdown_stage::waiting_for_clients;
     switch (number) {
         case SIGHUP:
             what.what = admin::operation_kind::reload;
@@ -560,10 +620,16 @@ void supervisor::tick() {
             w.done({});
             return true;
         });
+        look_up_names();
+        forget_unused();
         if (now >= stats_due_) {
             take_stats();
         }
+        if (shutdown_ == shutdown_stage::handed_over) {
+            look_after_clients();
+        }
         const bool over =
+            (shutdown_ == shutdown_stage::handed_over && nobody_left()) ||
             (shutdown_ == shutdown_stage::waiting_for_clients && shared_.clients == shared_.exempt
             ) ||
             (shutdown_ == shutdown_stage::waiting_for_servers &&
@@ -577,10 +643,37 @@ void supervisor::tick() {
     });
 }
 
+/// Pools and databases that nobody uses. A worker may have a pointer to one in what was posted to
+/// it before, so they live until all workers have come that far.
+void supervisor::forget_unused() {
+    constexpr seconds apart{1};
+    const steady_time now = net::loop::now();
+    if (now - unused_looked_at_ < apart) {
+        return;
+    }
+    unused_looked_at_ = now;
+    const auto unused = std::make_shared<const pool::unused_entries>(shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](auto& core, pool::actions&) { return core.forget_unused(now); }
+    ));
+    if (unused->empty()) {
+        return;
+    }
+    for (const auto& db : unused->databases) {
+        windows_.erase(db->name);
+        names_.forget(db->number);
+        shared_.judge.use_catalogue(db->number, nullptr);
+        log::info("database {}: not used for autodb_idle_timeout, forgotten", db->name);
+    }
+    for (auto& w : workers_) {
+        w->post([unused] {});
+    }
+}
+
 void supervisor::take_stats() {
     const steady_time now = net::loop::now();
     stats_due_ = now + runtime_->configuration->global.stats_period;
-    admin::stats_counters sum;
+    admin::stats_counters sum = past_stats(shared_);
     for (const auto& [name, totals] : stats_by_database(shared_)) {
         windows_.try_emplace(name, now).first->second.roll(totals, now);
         sum += totals;
@@ -594,6 +687,7 @@ void supervisor::take_stats() {
 void supervisor::stop() {
     if (!std::exchange(stopping_, true)) {
         shared_.shutting_down = true;
+        tell_service_manager("STOPPING=1");
         stop_listening();
         stop_worker_by_worker(0);
     }
@@ -705,6 +799,13 @@ admin::operation_result supervisor::with_database(
 }
 
 admin::operation_result supervisor::reload() {
+    tell_of_reload();
+    auto done = read_again();
+    tell_of_readiness();
+    return done;
+}
+
+admin::operation_result supervisor::read_again() {
     auto fresh = config::load(runtime_->configuration->global.conffile);
     if (!fresh) {
         log::error("reload failed, the old settings stay: {}", fresh.error().message);
@@ -737,15 +838,31 @@ admin::operation_result supervisor::reload() {
     return {};
 }
 
-void supervisor::limit_statements() {
-    shared_.statements.set_limit(
-        static_cast<std::size_t>(runtime_->configuration->global.max_prepared_memory)
-    );
+/// What is shared by all, and depends on settings.
+void supervisor::take_terms() {
+    const config::settings& global = runtime_->configuration->global;
+    shared_.statements.set_limit(static_cast<std::size_t>(global.max_prepared_memory));
+    shared_.names.set_terms({global.dns_max_ttl, global.dns_nxdomain_ttl});
+}
+
+/// All names that were ever asked for: their addresses may have changed while nobody connects.
+void supervisor::look_up_names() {
+    const microseconds period = runtime_->configuration->global.dns_zone_check_period;
+    const steady_time now = net::loop::now();
+    // A resolver that does not answer is not asked again meanwhile.
+    if (period.count() == 0 || now - names_looked_up_at_ < period ||
+        shared_.names.under_way() != 0) {
+        return;
+    }
+    names_looked_up_at_ = now;
+    for (const std::string& name : shared_.names.names()) {
+        shared_.names.look_up(loop_, name, {});
+    }
 }
 
 void supervisor::use(session::runtime_ptr settings, topology::cluster_numbers clusters) {
     const session::runtime_ptr before = std::exchange(runtime_, std::move(settings));
-    limit_statements();
+    take_terms();
     workers_[0]->post([this, defer = runtime_->configuration->global.tcp_defer_accept] {
         for (auto& each : listeners_) {
             each->defer_accept(defer);
@@ -927,12 +1044,14 @@ void supervisor::gather(admin::show_kind what, gathered done) {
             );
         }
         data->overall_average = overall_.averages();
+        data->past = past_stats(shared_);
         fill_topology(clusters_, *data);
         const bool sockets =
             what == admin::show_kind::clients || what == admin::show_kind::servers ||
             what == admin::show_kind::sockets || what == admin::show_kind::active_sockets;
         const bool workers = what == admin::show_kind::workers || what == admin::show_kind::state ||
-                             what == admin::show_kind::routing;
+                             what == admin::show_kind::routing ||
+                             what == admin::show_kind::peer_pools;
         if (!sockets && !workers) {
             return done(std::move(data));
         }

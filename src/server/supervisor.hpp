@@ -13,8 +13,11 @@
 #include "admin/stats.hpp"
 #include "net/listener.hpp"
 #include "net/loop.hpp"
+#include "protocol/cancel_key.hpp"
+#include "server/handing_over.hpp"
 #include "server/logging.hpp"
 #include "server/process.hpp"
+#include "server/taking_over.hpp"
 #include "server/worker.hpp"
 #include "session/runtime.hpp"
 #include "topology/catalogue_keeper.hpp"
@@ -41,7 +44,10 @@ result<session::runtime_ptr> load_runtime(
 /// not the better one.
 result<net::engine_kind> choose_engine(config::io_engine wanted);
 
-class supervisor {
+/// Of the door at which a process with these settings waits for the one that takes its place.
+std::string door_name(const config::settings& global);
+
+class supervisor final : giver, taker {
 public:
     supervisor(session::runtime_ptr settings, net::engine_kind engine, logging& log);
     ~supervisor();
@@ -50,15 +56,34 @@ public:
     /// is missing for it.
     result<void> watch_clusters();
 
-    /// Listens. A failure says on what, and why not.
-    result<void> listen();
+    /// Listens. A failure says on what, and why not. With `before`, on the sockets of that process
+    /// as far as they are what the settings ask for, and accepts nothing before run().
+    result<void> listen(std::unique_ptr<taking_over> before = nullptr);
 
-    /// Runs until the process is to end.
-    void run();
+    /// Runs until the process is to end. False if it never came to serve, because the process that
+    /// it was to take over from went on. `in_charge` is called when it serves, before any other
+    /// process may be told so; on any thread.
+    bool run(std::function<void()> in_charge);
 
     worker& worker_of(pool::worker_id id) noexcept { return *workers_[id]; }
 
+    /// Where the client with this cancel key is. One that was made by a process with more workers
+    /// has one here, too.
+    pool::worker_id worker_of_key(std::uint64_t key) const noexcept {
+        return protocol::worker_of_key(key) % static_cast<pool::worker_id>(workers_.size());
+    }
+
     // From any thread.
+
+    /// A client goes to the process that serves now.
+    void send_client(session::carried_client&& who, descriptor socket, descriptor server) {
+        handing_over_.send(std::move(who), std::move(socket), std::move(server));
+    }
+
+    /// The same of a server that nobody has.
+    void send_server(pool::carried_server&& what, descriptor socket) {
+        handing_over_.send(std::move(what), std::move(socket));
+    }
 
     /// Carries out what an operator asks for. `done` is called on the supervisor's thread, at once
     /// or when what the operator waits for has happened; `still_wanted` is asked before.
@@ -66,8 +91,8 @@ public:
     void carry_out(const admin::operation& what, finished done, std::function<bool()> still_wanted);
 
     /// Has the servers of a cluster asked where they are; see topology::cluster_watch.
-    void sample(std::uint32_t cluster, microseconds patience) {
-        clusters_.sample(cluster, patience);
+    void sample(std::uint32_t cluster, router::awaited what, microseconds patience) {
+        clusters_.sample(cluster, what, patience);
     }
 
     /// From now on the names in a database are known as well as they can be. `dbname`: as its
@@ -92,7 +117,12 @@ private:
         finished done;
     };
 
-    enum class shutdown_stage : std::uint8_t { running, waiting_for_servers, waiting_for_clients };
+    enum class shutdown_stage : std::uint8_t {
+        running,
+        handed_over,  ///< another process serves; clients that are here finish
+        waiting_for_servers,
+        waiting_for_clients,
+    };
 
     /// A port to listen on; clients of one with a route are sent there, whatever they say.
     struct entrance {
@@ -106,6 +136,9 @@ private:
     result<void> listen_tcp(const std::string& address, const entrance& where);
     result<void> listen_local(const entrance& where);
     result<void> add_listener(result<std::unique_ptr<net::listener>> made, const entrance& where);
+    result<bool> listen_passed(const entrance& where);
+    net::listener::common_options listening();
+    void open_door();
     void accepted(int socket, const net::address& peer, std::optional<config::routing> route);
     worker& next_worker() noexcept;
     void watch_signals();
@@ -134,10 +167,35 @@ private:
     void take_view(topology::cluster_number cluster, const router::cluster_view_ptr& view);
     void follow_primaries(pool::pool_core& core, pool::actions& out);
     void close_fast();
-    void limit_statements();
+    void take_terms();
+    void look_up_names();
+    void forget_unused();
+    admin::operation_result read_again();
     void stop_listening();
     void stop();
     void stop_worker_by_worker(int round);
+
+    // Online restart: supervisor_restart.cpp.
+    std::string refusal() override;
+    net::lent_sockets lend() override;
+    result<net::target> cancel_entrance() override;
+    void stop_accepting() override;
+    void accept_again() override;
+    void give(int process) override;
+    std::vector<carried_credentials> credentials() override;
+    void give_connections(bool now) override;
+    void get_ready() override;
+    void learn(carried_credentials&& known) override;
+    void take_client(session::carried_client&& who, descriptor socket, descriptor server) override;
+    void take_server(pool::carried_server&& what, descriptor socket) override;
+    bool nobody_left() const;
+    void look_after_clients();
+    void begin_accepting() override;
+    void took_over() override;
+    void stayed_behind(const std::string& why) override;
+    void is_alone() override;
+    void on_first_worker(const handover::interrupt& stop, std::function<void()> task);
+    void here(const handover::interrupt& stop, std::function<void()> task);
 
     struct signals;
 
@@ -147,16 +205,26 @@ private:
     process shared_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::unique_ptr<net::listener>> listeners_;  // on the first worker's loop
+    std::unique_ptr<net::listener> cancel_entrance_;         // the same; once it may be needed
+    net::target cancels_at_;
     std::unique_ptr<signals> signals_;
     std::size_t next_worker_ = 0;  // on the first worker's thread
     std::vector<waiting_operator> waiting_;
     shutdown_stage shutdown_ = shutdown_stage::running;
     bool stopping_ = false;
+    bool stayed_behind_ = false;
+    steady_time may_end_at_{};  // once another process serves
+    steady_time clients_seen_at_{};
+    steady_time names_looked_up_at_{};
+    steady_time unused_looked_at_{};
+    std::function<void()> in_charge_;
     std::map<std::string, admin::stats_window> windows_;  // by database
     admin::stats_window overall_;
     steady_time stats_due_{};
     topology::catalogue_keeper names_;
     topology::cluster_watch clusters_;  // its threads speak to the workers, so it goes first
+    handing_over handing_over_{*this};  // and so do these
+    std::unique_ptr<taking_over> taking_over_;
 };
 
 }  // namespace pgweir::server

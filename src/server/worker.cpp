@@ -3,6 +3,7 @@
 #include "auth/crypto.hpp"
 #include "base/log.hpp"
 #include "external/outside.hpp"
+#include "protocol/cancel_key.hpp"
 #include "server/console_session.hpp"
 #include "server/supervisor.hpp"
 
@@ -53,7 +54,6 @@ std::optional<router::host_view> host_of(
 
 /// A cancel key leads to its worker: these bits of it are the worker's number. The highest bit is
 /// zero, so that the process id in it is positive.
-constexpr int worker_shift = 48;
 
 }  // namespace
 
@@ -63,6 +63,7 @@ worker::worker(process& shared, supervisor& boss, pool::worker_id id, session::r
       id_(id),
       runtime_(std::move(settings)),
       loop_(shared.engine) {
+    loop_.share(shared.names);
     shared_.pools.attach(id, *this);
 }
 
@@ -106,6 +107,111 @@ void worker::apply(session::runtime_ptr settings) {
     );
 }
 
+// Online restart.
+
+void worker::take_client(int socket, int server_socket, const session::carried_client& who) {
+    const net::address peer = net::address::of_peer(socket);
+    if (peer.kind == net::address::family::none) {
+        load_.fetch_sub(1, std::memory_order_relaxed);
+        ::close(socket);  // it has gone meanwhile
+        if (server_socket >= 0) {
+            pool::terminate(descriptor(server_socket));
+        }
+        return;
+    }
+    shared_.clients++;
+    auto c = std::make_unique<session::client>(*this, socket, peer, shared_.next_id++, who);
+    clients_.push_back(*c);
+    c.release()->arrive(who, server_socket);
+}
+
+pool::server_connection* worker::take_server(
+    const pool::carried_server& what, int socket, pool::pool* where
+) {
+    auto made = std::make_shared<pool::server_connection>(*this, what, socket, shared_.next_id++);
+    if (where == nullptr || !made->enter(*where, what, true)) {
+        pool::terminate(descriptor(socket));
+        return nullptr;
+    }
+    return servers_.emplace(made->id, made).first->second.get();
+}
+
+void worker::take_server(const pool::carried_server& what, int socket) {
+    pool::pool* where =
+        shared_.pools.run(id_, [&](pool::pool_core& core, pool::actions&) -> pool::pool* {
+            pool::database_entry* db = core.find_database(what.database);
+            if (db == nullptr) {
+                return nullptr;
+            }
+            pool::pool& home = core.find_pool(*db, what.user);
+            return what.host.empty() ? &home : &core.find_host_pool(home, what.host);
+        });
+    auto made = std::make_shared<pool::server_connection>(*this, what, socket, shared_.next_id++);
+    if (where == nullptr || !made->enter(*where, what, false)) {
+        return pool::terminate(descriptor(socket));
+    }
+    servers_.emplace(made->id, made);
+    made->arrive(what);
+}
+
+void worker::give_clients(bool now) {
+    giving_ = now;
+    if (now) {
+        cross_clients();
+    }
+}
+
+void worker::cross_clients() {
+    if (giving_) {
+        for (session::client& c : clients_) {
+            c.cross();
+        }
+    }
+}
+
+void worker::let_go_later() {
+    constexpr milliseconds soon{5};
+    if (last_look_.at() == net::deadline::never) {
+        loop_.set(last_look_, net::loop::now() + soon);
+    }
+}
+
+void worker::last_look::on_deadline(steady_time) {
+    for (session::client& c : owner.clients_) {
+        c.let_go();
+    }
+}
+
+void worker::crossed(session::carried_client&& who, int socket, int server_socket) {
+    supervisor_.send_client(std::move(who), descriptor(socket), descriptor(server_socket));
+}
+
+void worker::crossed(pool::carried_server&& what, int socket) {
+    supervisor_.send_server(std::move(what), descriptor(socket));
+}
+
+bool worker::keep_cancel_key(std::uint64_t key, session::client& owner) {
+    return cancel_keys_.emplace(key, &owner).second;
+}
+
+void worker::leave_old_addresses(const std::string& host) {
+    std::vector<std::uint64_t> found;
+    for (const auto& [server_id, server] : servers_) {
+        if (server->address().host == host && server->at_old_address()) {
+            found.push_back(server_id);
+        }
+    }
+    for (const std::uint64_t server_id : found) {
+        pool::server_connection* server = find_server(server_id);
+        if (server != nullptr) {
+            log::info("server {} is at an address that {} does not have any more", server_id, host);
+            shared_.pools.run(id_, [server](pool::pool_core& core, pool::actions& out) {
+                core.replace(*server, out);
+            });
+        }
+    }
+}
+
 // Clusters.
 
 void worker::take_view(std::uint32_t cluster, router::cluster_view_ptr view) {
@@ -129,8 +235,13 @@ const router::cluster_view_ptr& worker::view_of(const pool::database_entry& db) 
     return cluster < views_.size() ? views_[cluster] : nothing;
 }
 
-void worker::request_sample(const pool::database_entry& db) {
-    supervisor_.sample(db.cluster.load(std::memory_order_relaxed), settings().read_wait_timeout);
+void worker::request_sample(const pool::database_entry& db, router::awaited what) {
+    const config::settings& now = settings();
+    supervisor_.sample(
+        db.cluster.load(std::memory_order_relaxed),
+        what,
+        what == router::awaited::fresh_standby ? now.read_wait_timeout : now.primary_wait_timeout
+    );
 }
 
 void worker::want_names(pool::database_entry& db) {
@@ -225,6 +336,8 @@ void worker::carry_out(const pool::action& what) {
             return server->detach();
         case pool::action::kind::close:
             return server->close("not needed any more");
+        case pool::action::kind::cross:
+            return server->leave();
         case pool::action::kind::connect:
         case pool::action::kind::refuse:
             return;
@@ -360,9 +473,11 @@ std::uint64_t worker::random_number() {
 
 std::uint64_t worker::new_cancel_key(session::client& owner) {
     for (;;) {
-        std::uint64_t key = random_number();
-        key &= ~(std::uint64_t{0x80ff} << worker_shift);
-        key |= std::uint64_t{id_} << worker_shift;
+        const std::uint64_t key = protocol::make_cancel_key(
+            random_number(),
+            static_cast<std::uint8_t>(id_),
+            static_cast<std::uint16_t>(settings().peer_id)
+        );
         if ((key >> 32) != 0 && cancel_keys_.emplace(key, &owner).second) {
             return key;
         }
@@ -380,17 +495,61 @@ void worker::cancel(std::uint64_t key, session::client& requester) {
             }
         });
     };
-    const auto owner = static_cast<pool::worker_id>(key >> worker_shift & 0xff);
-    if (owner >= shared_.pools.worker_total()) {
+    if (const int self = settings().peer_id; self != 0) {
+        const int maker = protocol::peer_of_key(key);
+        if (maker != self) {
+            const auto& peers = runtime_->configuration->peers;
+            const auto peer = peers.find(maker);
+            if (peer == peers.end() || protocol::passes_left(key) == 0) {
+                return answer();
+            }
+            const auto wanted = [this, requester_id] {
+                return cancel_requesters_.contains(requester_id);
+            };
+            return peers_.forward(
+                peer->second,
+                settings(),
+                socket_options_of(settings()),
+                protocol::passed_on(key),
+                wanted,
+                answer
+            );
+        }
+        key = protocol::original_key(key);
+    }
+    const pool::worker_id owner = supervisor_.worker_of_key(key);
+    const auto elsewhere = [this, key, requester_id, answer] {
+        post([this, key, requester_id, answer] { cancel_elsewhere(key, requester_id, answer); });
+    };
+    supervisor_.worker_of(owner).post(
+        [&there = supervisor_.worker_of(owner), key, answer, elsewhere] {
+            const auto found = there.cancel_keys_.find(key);
+            if (found == there.cancel_keys_.end()) {
+                return elsewhere();
+            }
+            found->second->cancel_running(answer);
+        }
+    );
+}
+
+/// The client may still be in the process whose place this one has taken.
+void worker::cancel_elsewhere(
+    std::uint64_t key, std::uint64_t requester_id, const std::function<void()>& answer
+) {
+    const auto before = shared_.predecessor.get();
+    if (!before) {
         return answer();
     }
-    supervisor_.worker_of(owner).post([&there = supervisor_.worker_of(owner), key, answer] {
-        const auto found = there.cancel_keys_.find(key);
-        if (found == there.cancel_keys_.end()) {
-            return answer();
-        }
-        found->second->cancel_running(answer);
-    });
+    constexpr int number = 0;  // peers have others
+    const auto wanted = [this, requester_id] { return cancel_requesters_.contains(requester_id); };
+    peers_.forward(
+        {number, before->host, before->port, std::nullopt},
+        settings(),
+        socket_options_of(settings()),
+        key,
+        wanted,
+        answer
+    );
 }
 
 void worker::send_cancel(pool::server_connection& server) {

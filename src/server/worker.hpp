@@ -10,6 +10,7 @@
 #include "pool/cancel_request.hpp"
 #include "pool/server_host.hpp"
 #include "router/cluster_view.hpp"
+#include "server/peer_cancels.hpp"
 #include "server/process.hpp"
 #include "session/client.hpp"
 #include "session/session_host.hpp"
@@ -55,6 +56,21 @@ public:
     /// listener's, if it has one.
     void accept(int socket, const net::address& peer, std::optional<config::routing> route);
 
+    /// The same for a client of another process, as it left it, and for the server that it had.
+    void take_client(int socket, int server_socket, const session::carried_client& who);
+
+    /// For a server that nobody had.
+    void take_server(const pool::carried_server& what, int socket);
+
+    /// Servers of this host whose addresses its name does not have any more are replaced.
+    void leave_old_addresses(const std::string& host);
+
+    /// From now on clients leave for another process as soon as they can; or stay.
+    void give_clients(bool now);
+
+    /// Those who can leave do.
+    void cross_clients();
+
     /// From now on these settings hold; clients of databases that are gone end.
     void apply(session::runtime_ptr settings);
 
@@ -79,6 +95,9 @@ public:
         std::uint64_t migrations_in = 0;
         std::uint64_t migrations_out = 0;  // servers that went to another worker
     };
+
+    /// Cancel requests on their way to other processes.
+    const peer_cancels& peers() const noexcept { return peers_; }
 
     const activity& done() const noexcept { return done_; }
 
@@ -122,9 +141,12 @@ public:
         return runtime_->configuration->global;
     }
 
+    std::uint64_t new_server_id() noexcept override { return shared_.next_id++; }
+
     pool::server_address address_of(const pool::pool& p, std::size_t listed) override;
     void grant(pool::waiter& to, pool::server_connection& server) override;
     void hand_over(pool::server_connection& server, pool::worker_id to) override;
+    void crossed(pool::carried_server&& what, int socket) override;
     void later(const pool::action& what) override;
     void remove(pool::server_connection& server) noexcept override;
     void send_cancel(pool::server_connection& server) override;
@@ -137,7 +159,10 @@ public:
     const session::routing_counts& routing() const noexcept { return routing_; }
 
     const router::cluster_view_ptr& view_of(const pool::database_entry& db) const noexcept override;
-    void request_sample(const pool::database_entry& db) override;
+
+    pool::server_host& servers() noexcept override { return *this; }
+
+    void request_sample(const pool::database_entry& db, router::awaited what) override;
     void want_names(pool::database_entry& db) override;
     void miss_name(const pool::database_entry& db) override;
     void await_view(session::view_waiter& who) override;
@@ -159,6 +184,15 @@ public:
 
     void drop_cancel_key(std::uint64_t key) noexcept override { cancel_keys_.erase(key); }
 
+    bool keep_cancel_key(std::uint64_t key, session::client& owner) override;
+
+    bool gives_clients_away() const noexcept override { return giving_; }
+
+    void let_go_later() override;
+    void crossed(session::carried_client&& who, int socket, int server_socket) override;
+    pool::server_connection* take_server(
+        const pool::carried_server& what, int socket, pool::pool* where
+    ) override;
     void cancel(std::uint64_t key, session::client& requester) override;
     std::unique_ptr<session::console_port> open_console(
         session::client& owner, session::console_access access
@@ -185,6 +219,9 @@ private:
 
     pool::server_connection* find_server(std::uint64_t server_id) noexcept;
     void refuse_waiters(pool::pool& p);
+    void cancel_elsewhere(
+        std::uint64_t key, std::uint64_t requester_id, const std::function<void()>& answer
+    );
     void cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which);
     void bury();
     std::uint64_t random_number();
@@ -205,6 +242,7 @@ private:
     std::size_t random_left_ = 0;
     std::unordered_map<std::uint64_t, session::client*> cancel_requesters_;
     std::list<cancel_under_way> cancels_;
+    peer_cancels peers_{loop_};
 
     session::outbox sending_;
 
@@ -214,6 +252,18 @@ private:
         boost::intrusive::list<session::view_waiter, boost::intrusive::constant_time_size<false>>;
     view_waiters waiting_for_views_;
     steady_time names_missed_at_{};
+
+    /// Comes back to clients who had not been sent everything when they were to leave.
+    struct last_look final : net::deadline {
+        explicit last_look(worker& of) : owner(of) {}
+
+        void on_deadline(steady_time now) override;
+
+        worker& owner;
+    };
+
+    bool giving_ = false;  // clients to another process
+    last_look last_look_{*this};
 
     bool granting_ = false;
     std::deque<std::pair<pool::waiter*, pool::server_connection*>> grants_;

@@ -2,16 +2,11 @@
 
 #include "base/log.hpp"
 #include "net/loop.hpp"
-#include "net/tls_stream.hpp"
 #include "pool/pool_directory.hpp"
-#include "session/auth_cache.hpp"
 #include "session/followed_settings.hpp"
 #include "session/routing_state.hpp"
 
 #include <fmt/format.h>
-
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -23,31 +18,12 @@ using protocol::frame_scanner;
 using protocol::request;
 using protocol::transaction_status;
 
-/// Of requests, no message is read whole: bodies pass by.
-constexpr protocol::type_set no_types{""};
-
-/// The same where prepared statements are shared: what names one is looked at, and whether all are
-/// dropped.
-constexpr protocol::type_set statement_types{"DC", "PBQE"};
-
 /// Descriptions are short: longer ones are none.
 constexpr std::uint32_t short_limit = 64 * 1024;
-
-/// A named statement is held in memory, at most this large.
-constexpr std::uint32_t statement_limit = 16 * 1024 * 1024;
-
-/// Pieces up to this size are joined instead of being sent alone.
-constexpr std::size_t join_limit = 4 * 1024;
-
-/// What the console reads whole is at most this long.
-constexpr std::uint32_t console_limit = 64 * 1024;
 
 /// A first message up to this length is waited for before a server is taken for it, so that a slow
 /// sender keeps no server busy.
 constexpr std::size_t wait_for_whole = 16 * 1024;
-
-/// What a client may send ahead while it waits for a server.
-constexpr std::size_t pending_limit = 64 * 1024;
 
 /// A query that is canceled while it waits is read to its end, if that is no further than this.
 constexpr std::size_t canceled_limit = 1024 * 1024;
@@ -55,80 +31,11 @@ constexpr std::size_t canceled_limit = 1024 * 1024;
 /// What pending_ keeps for the next time.
 constexpr std::size_t kept_capacity = 1024;
 
-/// The user at the other end of a Unix socket.
-std::optional<::uid_t> user_of_peer(int socket) {
-    ::ucred peer{};
-    socklen_t size = sizeof peer;
-    const bool known =
-        ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid != 0;
-    return known ? std::optional(peer.uid) : std::nullopt;
-}
-
-/// A stranger's text as it may stand in the log: bounded, and on one line.
-std::string printable(std::string_view text) {
-    constexpr std::size_t longest = 128;
-    std::string shown(text.substr(0, longest));
-    std::replace_if(
-        shown.begin(), shown.end(), [](char c) { return c >= 0 && (c < 0x20 || c == 0x7f); }, '?'
-    );
-    return shown;
-}
-
-connection_facts facts_of(const net::address& peer, int socket, const config::settings& global) {
-    connection_facts facts;
-    facts.local = peer.kind == net::address::family::local;
-    if (facts.local) {
-        facts.uid = user_of_peer(socket);
-        facts.own_user = facts.uid == ::geteuid();
-    } else if (global.auth_type == config::auth_type::pam || global.auth_type == config::auth_type::hba) {
-        facts.host = peer.host();  // PAM wants to know
-    }
-    facts.ip = peer.ip();
-    if (global.application_name_add_host) {
-        facts.shown = fmt::format("{}:{}", peer.host(), peer.port);
-    }
-    return facts;
-}
-
 }  // namespace
 
-/// Who the client is, once that is known.
-struct client::identity {
-    std::string user;
-    std::string database;
-    pool::database_entry* entry = nullptr;  // null for the console
-    pool::user_entry* account = nullptr;
-    pool::parameter_set_ptr defaults;  // of the session: what its startup packet asked for
-};
-
-client::client(
-    session_host& host,
-    int socket,
-    const net::address& peer,
-    std::uint64_t id,
-    std::optional<config::routing> listener_route
-)
-    : host_(host),
-      id_(id),
-      socket_(socket),
-      listener_route_(listener_route),
-      peer_(peer),
-      stream_(host.loop().streams().adopt(socket, *this)),
-      scanner_(
-          no_types,
-          short_limit,
-          static_cast<std::uint32_t>(host.current_runtime()->configuration->global.max_packet_size)
-      ),
-      parameters_(host.parameters().empty()),
-      connected_at_(net::loop::now()),
-      login_(std::make_shared<client_login>(
-          host.current_runtime(),
-          host.parameters(),
-          host.verifiers(),
-          facts_of(peer_, socket, host.current_runtime()->configuration->global)
-      )) {
-    wait_worker = host.id();
-    watch();
+protocol::frame_scanner client::request_scanner(const session_host& host) {
+    const auto& global = host.current_runtime()->configuration->global;
+    return {no_types, short_limit, static_cast<std::uint32_t>(global.max_packet_size)};
 }
 
 client::~client() = default;
@@ -171,269 +78,14 @@ void client::on_received(std::string_view bytes) {
                 send_pending();
             }
             return;
+        case state::replicating:
+            return replicate(bytes);
+        case state::crossing:
+            stats().received.add(bytes.size());
+            return keep(bytes);
         case state::canceling:
         case state::ended:
             return;
-    }
-}
-
-// Log-in.
-
-void client::on_login(std::string_view bytes) {
-    if (tls_ != nullptr && !login_->over_tls()) {
-        // What comes through TLS comes when the handshake is over.
-        login_->secured({tls_->certified(), tls_->peer(), tls_->end_point()});
-    }
-    std::string out;
-    after_login_step(login_->feed(bytes, host_.room(), out), out);
-    if (state_ == state::login && login_->buffered() > pending_limit) {
-        stream_->pause();  // until there is an answer for it: see below
-    }
-}
-
-void client::after_login_step(client_login::outcome outcome, std::string& out) {
-    stream_->send(out);
-    switch (outcome) {
-        case client_login::outcome::wait:
-            if (stream_->paused()) {
-                stream_->resume();
-            }
-            return;
-        case client_login::outcome::start_tls:
-            return start_tls();
-        case client_login::outcome::lookup:
-            return look_up();
-        case client_login::outcome::ask:
-            return ask();
-        case client_login::outcome::cancel:
-            return on_cancel_request();
-        case client_login::outcome::refused:
-            return on_login_refused();
-        case client_login::outcome::admitted:
-            return admitted();
-    }
-}
-
-void client::start_tls() {
-    using begin = net::tls_session::begin;
-    const begin how = login_->starts_directly() ? begin::direct : begin::asked;
-    auto session = net::tls_session::accept(login_->tls(), how);
-    tls_ = session.get();
-    const std::string first = login_->take_rest();
-    stream_ = net::secure(host_.loop(), std::move(stream_), *this, std::move(session), first);
-}
-
-void client::on_login_refused() {
-    if (lookup_) {
-        host_.looked_up_users().drop(lookup_->what());
-    }
-    if (host_.current_runtime()->configuration->global.log_pooler_errors) {
-        log::warning(
-            "client {} {}/{}@{}: log-in refused: {}",
-            id_,
-            printable(login_->database()),
-            printable(login_->user()),
-            peer_.host(),
-            login_->reason()
-        );
-    }
-    end(login_->reason());
-}
-
-void client::look_up() {
-    lookup_ = std::make_unique<auth_lookup>(
-        host_,
-        login_->lookup(),
-        [this, login = std::weak_ptr(login_)](looked_up answer) {
-            if (!login.expired() && state_ == state::login) {
-                std::string out;
-                after_login_step(login_->on_looked_up(std::move(answer), out), out);
-            }
-        }
-    );
-    lookup_->start();
-}
-
-/// The answer may come when this client has ended, or is no more.
-void client::ask() {
-    host_.ask(
-        login_->take_question(),
-        [this, login = std::weak_ptr(login_)](const auth::slow_answer& answer) {
-            if (!login.expired() && state_ == state::login) {
-                std::string out;
-                after_login_step(login_->on_answer(answer, out), out);
-            }
-        }
-    );
-}
-
-void client::on_cancel_request() {
-    state_ = state::canceling;
-    watch();
-    host_.cancel(login_->cancel_key(), *this);
-}
-
-void client::admitted() {
-    identity_ = std::make_unique<identity>();
-    identity_->user = login_->user();
-    identity_->database = login_->database();
-    if (login_->console()) {
-        return enter_console();
-    }
-    enter_pool();
-}
-
-void client::enter_console() {
-    const config::settings& global = host_.current_runtime()->configuration->global;
-    const auto listed = [&](const std::vector<std::string>& names) {
-        return std::find(names.begin(), names.end(), identity_->user) != names.end();
-    };
-    const auth::client_auth* proof = login_->authentication();
-    console_access access = console_access::stats;
-    if (proof == nullptr || listed(global.admin_users)) {
-        access = console_access::admin;  // no proof: it is the very user that pgweir runs as
-    } else if (!listed(global.stats_users) && global.auth_type != config::auth_type::any) {
-        return refuse(errc::console_not_allowed);
-    }
-    state_ = state::console;
-    host_.exempt(*this);
-    scanner_ = frame_scanner(protocol::all_types, console_limit, console_limit);
-    const std::string rest = login_->take_rest();
-    login_.reset();
-    lookup_.reset();
-    watch();
-    console_ = host_.open_console(*this, access);
-    if (global.log_connections) {
-        log::info("client {} {}@{}: console", id_, identity_->user, peer_.host());
-    }
-    if (!rest.empty()) {
-        on_console(rest);
-    }
-}
-
-void client::enter_pool() {
-    if (host_.shutting_down()) {
-        return refuse(errc::shutting_down);
-    }
-    std::optional<errc> refusal;
-    std::shared_ptr<const pool::welcome> greeting;
-    host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-        pool::database_entry* db = core.find_database(identity_->database);
-        if (db == nullptr || db->disabled) {
-            refusal = db == nullptr ? errc::no_such_database : errc::database_disabled;
-            return;
-        }
-        pool::user_entry& account = core.find_user(identity_->user);
-        refusal = core.admit_client(*db, account);
-        if (refusal) {
-            return;
-        }
-        counted_ = true;
-        identity_->entry = db;
-        identity_->account = &account;
-        wanted = &core.find_pool(*db, db->settings.user.value_or(identity_->user));
-        greeting = wanted->greeting;
-        if (!db->settings.user) {
-            if (const auth::scram_keys* keys = login_->server_keys()) {
-                wanted->learned.keys = *keys;
-            }
-            if (const secret* password = login_->server_password()) {
-                wanted->learned.password = *password;
-            }
-        }
-    });
-    if (refusal) {
-        const bool named =
-            *refusal == errc::no_such_database || *refusal == errc::database_disabled;
-        return refuse(*refusal, named ? std::string_view(identity_->database) : std::string_view());
-    }
-    stats().client_login_count.add(1);
-    enter_routing();
-    if (greeting) {
-        return greet(*greeting);
-    }
-    // The client has to know the server's parameters before it can begin, so it queues for a
-    // server.
-    state_ = state::greeting;
-    acquire();
-}
-
-void client::greet(const pool::welcome& greeting) {
-    std::string out;
-    protocol::put_authentication_ok(out);
-    out += greeting.messages;
-    pool::parameter_values values = greeting.parameters->values();
-    for (const auto& [index, value] : login_->parameters()) {
-        values[index] = value;
-        protocol::put_parameter_status(out, host_.parameters().name_of(index), value);
-    }
-    parameters_ = host_.parameters().intern(std::move(values), login_->extras());
-    take_routing_options();
-    identity_->defaults = parameters_;
-    parameters_reported_ = parameters_ == greeting.parameters;
-    cancel_key_ = host_.new_cancel_key(*this);
-    protocol::put_backend_key_data(
-        out,
-        static_cast<std::int32_t>(cancel_key_ >> 32),
-        static_cast<std::int32_t>(cancel_key_ & 0xffffffff)
-    );
-    const config::settings& global = host_.current_runtime()->configuration->global;
-    if (!global.login_notify_message.empty()) {
-        protocol::put_notice(out, "00000", global.login_notify_message);
-    }
-    protocol::put_ready_for_query(out, transaction_status::idle);
-    stream_->send(out);
-    stats().sent.add(out.size());
-    if (global.log_connections) {
-        log::info(
-            "client {} {}/{}@{}:{}: logged in",
-            id_,
-            identity_->database,
-            identity_->user,
-            peer_.host(),
-            peer_.port
-        );
-    }
-    pending_.insert(0, login_->take_rest());
-    if (stream_->paused() && pending_.size() <= pending_limit) {
-        stream_->resume();
-    }
-    login_.reset();
-    lookup_.reset();
-    state_ = state::idle;
-    request_at_ = net::loop::now();
-    watch();
-    send_pending();
-}
-
-// Console.
-
-void client::on_console(std::string_view bytes) {
-    scanner_.feed(bytes);
-    for (;;) {
-        switch (scanner_.next()) {
-            case frame_scanner::event::end:
-                return;
-            case frame_scanner::event::header:
-            case frame_scanner::event::head:
-            case frame_scanner::event::malformed:
-                return refuse(errc::malformed_message);
-            case frame_scanner::event::message:
-                if (scanner_.type() == 'X') {
-                    return end("client close request");
-                }
-                console_->on_message(scanner_.type(), scanner_.body());
-                if (state_ == state::ended) {
-                    return;
-                }
-        }
-    }
-}
-
-void client::send_console(std::string_view bytes) {
-    stream_->send(bytes);
-    if (stream_->queued() > net::high_watermark) {
-        stream_->pause();  // who does not read the answers shall not ask for more
     }
 }
 
@@ -523,6 +175,9 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
     if (at_risk_ && server_->requests().ready_owed() != 0 && guarding()) {
         return hold_segment(bytes, run);
     }
+    if (*what == request::parse || parsed_only_) {
+        note_parsed(*what);
+    }
     if (shares_statements_ && concerns_statements(*what)) {
         return share(*what, bytes, run);
     }
@@ -593,362 +248,6 @@ std::string_view client::body_at_hand(std::string_view bytes) const noexcept {
     return scanner_.raw_in_chunk() || body.empty()
                ? bytes.substr(scanner_.position() - body.size()).substr(0, scanner_.body_length())
                : body;
-}
-
-// Prepared statements.
-
-/// Whether statements are shared is asked before each lease. A client that has names keeps them
-/// when the settings change.
-void client::look_at_mode() noexcept {
-    const config::pool_mode mode = wanted->terms.mode.load(std::memory_order_relaxed);
-    const config::settings& global = host_.current_runtime()->configuration->global;
-    const bool shares = mode != config::pool_mode::session && global.max_prepared_statements > 0;
-    keeps_unnamed_ = shares && global.cache_unnamed_statements && !pipelines_;
-    shares_statements_ = shares || (statements_ && statements_->has_any());
-    scanner_.set_whole(shares_statements_ ? statement_types : no_types);
-}
-
-/// REQUIRES: the message's event is that of statement_types.
-bool client::concerns_statements(request what) noexcept {
-    const std::string_view body = scanner_.body();
-    if (statements_ && statements_->waits_for_more() && statements_->concerns_too(what, body)) {
-        return true;
-    }
-    if (what == request::execute) {
-        return false;
-    }
-    if (extended_query::concerns(what, body)) {
-        return true;
-    }
-    if (what == request::parse) {
-        return keeps_unnamed_ &&
-               extended_query::recurs(
-                   body, scanner_.body_length(), server_->requests(), host_.statements().recurring()
-               );
-    }
-    return !unnamed_is_own_ && extended_query::concerns_unnamed(what, body);
-}
-
-/// A request that the server gets as it is. What replaces the server's unnamed statement makes it
-/// this client's, and what the client has left on other servers nobody's.
-void client::note_unnamed(request what, std::string_view body) noexcept {
-    const bool own = what == request::query || (what == request::parse && body.starts_with('\0'));
-    if (own && !unnamed_is_own_) {
-        unnamed_is_own_ = true;
-        unnamed_turn_ = host_.statements().next_turn();
-        server_->statements().set_unnamed_owner(unnamed_turn_);
-    } else if (what == request::close && body.size() == 2 && body[0] == 'S') {
-        unnamed_turn_ = 0;
-    }
-}
-
-extended_query::server client::target() {
-    const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
-    return {
-        server_->requests(),
-        server_->statements(),
-        static_cast<std::size_t>(std::max(limit, 0)),
-        routing_ ? &routing_->home : wanted,
-        parameters_,
-        host_.statements(),
-        keeps_unnamed_,
-        unnamed_is_own_};
-}
-
-extended_query::step client::step_of(request what, std::string& out, std::string_view& bound_text) {
-    if (!statements_) {
-        statements_ = std::make_unique<extended_query>();
-        statements_->begin_undo();
-    }
-    extended_query::server to = target();
-    const auto step =
-        statements_->on_message(what, scanner_.body(), scanner_.body_length(), to, out);
-    stats().server_parse_count.add(to.parses);
-    bound_text = to.bound;
-    if (step <= extended_query::step::replaced && !to.unnamed) {
-        note_unnamed(what, scanner_.body());
-    } else if (what == request::parse && to.unnamed) {
-        unnamed_is_own_ = false;
-        unnamed_turn_ = 0;
-    }
-    guard_wanted_ = guard_wanted_ || to.uses_shared;
-    at_risk_ = at_risk_ || to.at_risk;
-    if (!to.pin.empty() && !pinned_) {
-        pinned_ = true;
-        log::warning(
-            "client {} {}/{}: keeps its server until it leaves: {}", id_, database(), user(), to.pin
-        );
-    }
-    return step;
-}
-
-/// A message that may name a statement. False if nothing more of the chunk is to be looked at.
-bool client::share(request what, std::string_view bytes, std::size_t& run) {
-    using step = extended_query::step;
-    const std::size_t begin =
-        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
-    std::string& out = host_.sending().rewritten;
-    out.clear();
-    const bool first = note_begins();
-    const std::uint64_t next_number = server_->requests().next_number();
-    std::string_view bound_text;
-    step next = step_of(what, out, bound_text);
-    if (next == step::hold && server_->requests().local_next()) {
-        // What we owe ourselves must not be waited for.
-        forward(bytes.substr(run, begin - run));
-        run = begin;
-        give_up_guard();
-        server_->answer_locals();
-        next = step_of(what, out, bound_text);
-    }
-    switch (next) {
-        case step::whole:
-            if (!scanner_.want_whole(statement_limit)) {
-                forward(bytes.substr(run, begin - run));
-                refuse(errc::message_too_large);
-                return false;
-            }
-            run = scanner_.raw_in_chunk() ? run : scanner_.position();
-            return true;
-        case step::too_long:
-            forward(bytes.substr(run, begin - run));
-            refuse(errc::message_too_large);
-            return false;
-        case step::hold:
-            join(bytes.substr(run, begin - run));
-            join(out);
-            forward({});
-            if (first) {
-                request_begins();
-            }
-            return hold(bytes, run);
-        case step::as_is:
-            server_->requests().sent(what);
-            if (!out.empty()) {
-                join(bytes.substr(run, begin - run));
-                join(out);
-                run = begin;
-            }
-            break;
-        case step::noted:
-        case step::replaced:
-            break;
-    }
-    if (next == step::replaced) {
-        join(bytes.substr(run, begin - run));
-        join(out);
-        run = scanner_.position();
-        server_->look_for_rows();
-    } else if (!scanner_.raw_in_chunk()) {
-        forward(scanner_.raw());
-        run = scanner_.position();
-    }
-    if (what == request::parse) {
-        stats().client_parse_count.add(1);
-        stats().server_parse_count.add(next == step::replaced ? 0 : 1);
-    } else if (what == request::bind) {
-        stats().bind_count.add(1);
-    }
-    const std::string_view body = body_at_hand(bytes);
-    if (what == request::bind && !bound_text.empty()) {
-        server_->work().bound(bound_text);
-    } else {
-        server_->work().sent(what, body, body.size() == scanner_.body_length());
-    }
-    if (!scanner_.raw_in_chunk()) {
-        guard_raw();
-    }
-    // What was put ahead of it has numbers, too: its own is the last one, if it has one.
-    const std::uint64_t sent = server_->requests().next_number();
-    watch_session(what, bytes, body, sent == next_number ? sent : sent - 1);
-    if (first) {
-        request_begins();
-    }
-    return true;
-}
-
-/// The message whose beginning was read waits, with all that follows it, until replies have come.
-bool client::hold(std::string_view bytes, std::size_t& run) {
-    give_up_guard();
-    return hold_rest(bytes, run);
-}
-
-/// The message begins a segment behind one that may have to be sent again: it waits for the answer.
-/// That happens once to a client, for what is at risk each time is not shared with it any more.
-bool client::hold_segment(std::string_view bytes, std::size_t& run) {
-    pipelines_ = true;
-    keeps_unnamed_ = false;
-    const std::size_t begin =
-        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
-    forward(bytes.substr(run, begin - run));
-    guard_chunk(bytes.substr(0, begin));
-    return hold_rest(bytes, run);
-}
-
-bool client::hold_rest(std::string_view bytes, std::size_t& run) {
-    std::string rest;
-    if (!scanner_.raw_in_chunk()) {
-        rest = scanner_.raw();
-    }
-    rest += bytes.substr(
-        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : scanner_.position()
-    );
-    put_back(rest);
-    scanner_.reset();
-    run = bytes.size();
-    server_->look_for_rows();
-    server_->await_progress();
-    return false;
-}
-
-void client::on_statement(const pool::statement_effect& effect, std::uint64_t rows) {
-    if (statements_) {
-        statements_->on_effect(effect, rows);
-    }
-}
-
-void client::on_statement_failed(const pool::statement_effect& effect) {
-    if (statements_) {
-        statements_->on_failure(effect);
-    }
-}
-
-void client::on_statements_forgotten() {
-    if (statements_) {
-        statements_->forget_all();
-    }
-}
-
-std::string_view client::name_of(std::uint64_t statement_number) const noexcept {
-    return statements_ ? statements_->name_of(statement_number) : std::string_view();
-}
-
-void client::on_progress() {
-    const bool again = guard_ != nullptr && guard_->dropping();
-    if (state_ == state::active && !pending_.empty() && !again) {
-        send_pending();
-    }
-}
-
-// Requests that may be sent again, because they depend on statements that the server is believed to
-// have.
-
-/// With the message whose event this is. Nothing else is under way.
-void client::segment_begins() noexcept {
-    guard_wanted_ = false;
-    at_risk_ = false;
-    const bool may = server_->requests().status() == transaction_status::idle && !sent_again_ &&
-                     (routing_ == nullptr || routing_->guard.off());
-    const std::size_t begin =
-        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : 0;
-    guard_from_ = may ? begin : nowhere;
-}
-
-/// What is sent may have to be sent again.
-bool client::guarding() const noexcept {
-    return guard_from_ != nowhere || (guard_ != nullptr && guard_->watching());
-}
-
-void client::begin_guard() {
-    if (guard_ == nullptr) {
-        guard_ = std::make_unique<reply_guard>();
-    }
-    if (!guard_->watching()) {
-        guard_->begin();
-        if (statements_) {
-            statements_->begin_undo();
-        }
-    }
-}
-
-/// A message of the segment that began in an earlier chunk.
-void client::guard_raw() {
-    if (guard_from_ == nowhere) {
-        return;
-    }
-    begin_guard();
-    guard_from_ = scanner_.position();
-    if (!guard_->keep(scanner_.raw())) {
-        give_up_guard();
-    }
-}
-
-/// What of a segment is in the chunk is kept, if something depends on it, or may when more comes.
-void client::guard_chunk(std::string_view bytes) {
-    const std::size_t from = std::exchange(guard_from_, nowhere);
-    if (from == nowhere) {
-        return;
-    }
-    const bool begun = guard_ != nullptr && guard_->watching();
-    const bool unfinished = statements_ && server_->requests().needs_sync();
-    if (!begun && !guard_wanted_ && !unfinished) {
-        return;
-    }
-    begin_guard();
-    if (!guard_->keep(bytes.substr(from))) {
-        give_up_guard();
-    }
-}
-
-/// What comes from now on is the client's.
-void client::give_up_guard() {
-    guard_from_ = nowhere;
-    if (guard_ != nullptr && !guard_->off()) {
-        give(guard_->end());
-    }
-}
-
-/// False if the replies are not for the client, or not yet.
-bool client::passes_guard(std::string_view bytes) {
-    switch (guard_->feed(bytes)) {
-        case reply_guard::verdict::pass:
-            return true;
-        case reply_guard::verdict::hold:
-            return false;
-        case reply_guard::verdict::release:
-            if (at_risk_ && statements_) {
-                statements_->confirm(target());
-            }
-            release(guard_->end(), bytes);
-            return false;
-        case reply_guard::verdict::refused:
-            if (can_send_again()) {
-                guard_->drop();
-            } else {
-                give(guard_->end());
-            }
-            return false;
-    }
-    return true;
-}
-
-/// What was held, and what came behind it: in one piece if that is cheaper.
-void client::release(std::string held, std::string_view bytes) {
-    if (held.empty() || bytes.size() > join_limit) {
-        give(held);
-        return give(bytes);
-    }
-    held += bytes;
-    give(held);
-}
-
-/// The segment is sent whole, nothing of the next one has come, and its error is one of those that
-/// can be repaired.
-bool client::can_send_again() const noexcept {
-    const protocol::pipeline& requests = server_->requests();
-    return state_ == state::active && statements_ && scanner_.at_boundary() &&
-           !requests.needs_sync() && requests.ready_owed() <= 1 &&
-           statements_->can_repair(guard_->why(), server_->statements());
-}
-
-/// All replies to the segment have come, and the client knows of none.
-void client::send_again() {
-    std::string told;
-    pending_.insert(0, guard_->again(told));
-    give(told);
-    statements_->undo(target());
-    sent_again_ = true;
-    send_pending();
 }
 
 /// Takes a server for the request whose header was read. False if there is none yet: then the rest
@@ -1093,6 +392,8 @@ void client::on_granted(pool::server_connection& server) {
         case state::idle:
         case state::preparing:
         case state::active:
+        case state::replicating:
+        case state::crossing:
         case state::ended:
             // It has left in the moment in which its turn came.
             return server.end_lease(pool::lease_end::done);
@@ -1101,8 +402,7 @@ void client::on_granted(pool::server_connection& server) {
 
 void client::on_refused(std::string_view sqlstate, std::string_view message) {
     if (routing_ && prefer_home()) {
-        state_ = state::idle;
-        return send_pending();
+        return route_again();
     }
     refuse(sqlstate, message);
 }
@@ -1347,6 +647,9 @@ void client::on_settled(transaction_status status) {
     } else if (must_leave_server()) {
         return refuse(errc::database_changed);
     }
+    if (host_.gives_clients_away() && cross()) {
+        return;
+    }
     watch();
     if (!pending_.empty()) {
         send_pending();  // it was held back
@@ -1391,6 +694,8 @@ void client::on_drained() {
         server_->resume_replies();
     } else if (state_ == state::console) {
         stream_->resume();
+    } else if (replicates_now_) {
+        replication_->resume();
     }
 }
 
@@ -1441,6 +746,9 @@ void client::cancel_waiting() {
     }
     cancel_due_ = false;
     leave_queue();
+    if (routing_) {
+        forget_route();
+    }
     pending_.erase(0, whole);
     std::string out;
     protocol::put_error(out, protocol::severity::error, errc::canceled_while_waiting);
@@ -1501,7 +809,9 @@ steady_time client::next_timeout() const noexcept {
                 until(wanted->terms.transaction_timeout, transaction_at_);
             }
             break;
+        case state::replicating:
         case state::console:
+        case state::crossing:
         case state::ended:
             break;
     }
@@ -1566,7 +876,9 @@ void client::on_deadline(steady_time now) {
         case state::preparing:
         case state::active:
             break;
+        case state::replicating:
         case state::console:
+        case state::crossing:
         case state::ended:
             return;
     }
@@ -1605,7 +917,8 @@ void client::refuse(std::string_view sqlstate, std::string_view message) {
     if (state_ == state::ended) {
         return;
     }
-    if (server_ == nullptr || !server_->mid_reply()) {
+    const bool may_be_told = (state_ != state::replicating || !replicates_now_) && !letting_go_;
+    if (may_be_told && (server_ == nullptr || !server_->mid_reply())) {
         std::string out;
         protocol::put_error(out, protocol::severity::fatal, sqlstate, message);
         stream_->send(out);
@@ -1621,12 +934,12 @@ void client::leave_pool() noexcept {
         host_.drop_cancel_key(cancel_key_);
     }
     if (counted_) {
-        host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+        host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions& out) {
             core.leave(*this);
             if (routing_) {
                 routing_->keep_to(nullptr);
             }
-            core.dismiss_client(*identity_->entry, *identity_->account);
+            core.dismiss_client(routing_ ? routing_->home : *wanted, *identity_->account, out);
         });
     }
 }
@@ -1671,6 +984,9 @@ void client::end(std::string_view why) {
                 : useless                     ? pool::lease_end::useless
                                               : pool::lease_end::abandoned
             );
+    }
+    if (replication_) {
+        replication_->close();
     }
     console_.reset();
     host_.remove(*this);

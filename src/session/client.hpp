@@ -8,6 +8,7 @@
 //                                    idle <------- transaction over ----- active
 //                                     \-- request, none free --> waiting --/ ^
 //                                      \-- parameters differ --> preparing --/
+//   idle or waiting -> crossing (to another process) -> ended
 //   any of them -> ended
 //
 // Requests go from the receive buffer straight to the server, and replies back (lease_holder).
@@ -24,9 +25,11 @@
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
 #include "session/auth_lookup.hpp"
+#include "session/carried_client.hpp"
 #include "session/client_login.hpp"
 #include "session/extended_query.hpp"
 #include "session/repair.hpp"
+#include "session/replication.hpp"
 #include "session/routed_session.hpp"
 #include "session/session_host.hpp"
 #include "session/session_watch.hpp"
@@ -38,13 +41,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgweir::session {
 
+enum class view_wait : std::uint8_t;
 struct routing_state;
 struct segment_court;
 
-class client final : public pool::waiter, net::stream_handler, net::deadline, pool::lease_holder {
+class client final : public pool::waiter,
+                     net::stream_handler,
+                     net::deadline,
+                     pool::lease_holder,
+                     replicating_client {
 public:
     enum class state : std::uint8_t {
         login,
@@ -55,6 +64,8 @@ public:
         waiting,
         preparing,
         active,
+        replicating,
+        crossing,
         ended,
     };
 
@@ -67,9 +78,28 @@ public:
         std::uint64_t id,
         std::optional<config::routing> listener_route = std::nullopt
     );
+
+    /// One that comes from another process, as it left it; to be followed by arrive().
+    client(
+        session_host& host,
+        int socket,
+        const net::address& peer,
+        std::uint64_t id,
+        const carried_client& before
+    );
     ~client();
 
     // For the worker.
+
+    /// Goes on where it was, as soon as it is in the worker's list. The socket is that of the
+    /// server that comes with it, if one does.
+    void arrive(const carried_client& before, int server_socket);
+
+    /// Leaves for another process, if it can now.
+    bool cross();
+
+    /// On its way there: leaves, once it has been sent all that it is owed.
+    void let_go();
 
     /// Ends the client with an error.
     void kill(errc code);
@@ -117,6 +147,12 @@ public:
 
     steady_time request_at() const noexcept { return request_at_; }
 
+    /// What kind of replication its connection is for.
+    replication_kind replicates() const noexcept { return replicates_; }
+
+    /// Its server; null if it does not replicate.
+    const replication* replicates_with() const noexcept { return replication_.get(); }
+
     /// What secures its connection; nullptr if nothing does, or not yet.
     const net::tls_session* tls() const noexcept { return tls_; }
 
@@ -125,7 +161,25 @@ public:
     bool exempt = false;                        // from max_client_conn
 
 private:
-    struct identity;
+    /// Who the client is, once that is known.
+    struct identity {
+        std::string user;
+        std::string database;
+        pool::database_entry* entry = nullptr;  // null for the console
+        pool::user_entry* account = nullptr;
+        pool::parameter_set_ptr defaults;  // of the session: what its startup packet asked for
+    };
+
+    static protocol::frame_scanner request_scanner(const session_host& host);
+
+    /// Of requests, no message is read whole in general: bodies pass by.
+    static constexpr protocol::type_set no_types{""};
+
+    /// Pieces up to this size are joined instead of being sent alone.
+    static constexpr std::size_t join_limit = 4 * 1024;
+
+    /// What a client may send ahead while it waits for a server.
+    static constexpr std::size_t pending_limit = 64 * 1024;
 
     static constexpr std::size_t nowhere = std::string::npos;
 
@@ -133,6 +187,7 @@ private:
     void on_received(std::string_view bytes) override;
     void on_drained() override;
     void on_closed(std::error_code why) override;
+    void on_released(int socket) override;
     void on_deadline(steady_time now) override;
 
     // From the pool and the server.
@@ -151,7 +206,16 @@ private:
     std::string_view name_of(std::uint64_t statement_number) const noexcept override;
     void on_progress() override;
     void on_server_drained() override;
+    void on_server_left(bool left) override;
     void on_server_lost(errc code, bool told) override;
+
+    // From the server of a client that replicates: client_replication.cpp.
+    void on_replication(std::string_view parameters) override;
+    void on_replicated(std::string_view bytes) override;
+    void on_replication_drained() override;
+    void on_replication_over(std::string_view sqlstate, std::string_view message) override;
+    void begin_replication();
+    void replicate(std::string_view bytes);
 
     // Log-in.
     void on_login(std::string_view bytes);
@@ -180,6 +244,7 @@ private:
     void look_at_mode() noexcept;
     bool share(protocol::request what, std::string_view bytes, std::size_t& run);
     bool concerns_statements(protocol::request what) noexcept;
+    void note_parsed(protocol::request what) noexcept;
     void note_unnamed(protocol::request what, std::string_view body) noexcept;
     extended_query::server target();
     extended_query::step step_of(
@@ -228,8 +293,12 @@ private:
     void take_host(std::size_t host, pool::pool& of);
     void wait_for_view_too();
     microseconds read_patience() const;
+    bool await_primary(std::string_view bytes);
     bool prefer_home() noexcept;
-    void await_view(std::string_view bytes, steady_time until);
+    bool await_sample(std::string_view bytes);
+    steady_time end_of_patience(steady_time now) const;
+    void put_no_position(std::string& out) const;
+    void await_view(std::string_view bytes, steady_time until, view_wait what);
     bool waits_for_view() const noexcept;
     bool without_primary() const noexcept;
     void on_no_view();
@@ -242,7 +311,14 @@ private:
     void take_back(std::string_view sqlstate);
     void ask_primary(protocol::transaction_status status);
     bool lost_unseen();
+    void forget_route() noexcept;
+    bool is_shown_by_standby(const router::cluster_view& view) const;
     void route_again();
+
+    // To and from another process: client_crossing.cpp.
+    bool may_cross() const noexcept;
+    std::optional<carried_client> carry() const;
+    bool take_statements(const std::vector<carried_statement>& all);
 
     // What the client's SQL does to the session.
     void follow(const session_watch::finding& found, std::optional<std::uint64_t> number);
@@ -289,6 +365,9 @@ private:
     bool at_risk_ = false;         // and that may be outdated
     bool pipelines_ = false;       // sends the next segment before the answer to one at risk
     bool sent_again_ = false;      // the segment under way
+    bool replicates_now_ = false;  // its server is ready
+    bool letting_go_ = false;      // its stream has been told to
+    replication_kind replicates_ = replication_kind::none;
     net::address peer_;
     net::stream_ptr stream_;
     const net::tls_session* tls_ = nullptr;  // the stream's, if it has TLS
@@ -298,6 +377,7 @@ private:
     pool::parameter_set_ptr parameters_;
     std::string pending_;  // requests that no server has got yet
     std::uint64_t cancel_key_ = 0;
+    bool parsed_only_ = false;        // its unnamed statement, which it is about to use
     std::uint64_t unnamed_turn_ = 0;  // by which a server's unnamed statement is known as its own
     steady_time connected_at_;
     steady_time request_at_{};  // of the request under way, or the last one
@@ -309,7 +389,9 @@ private:
     std::unique_ptr<console_port> console_;
     std::unique_ptr<extended_query> statements_;  // once it has named one
     std::unique_ptr<routing_state> routing_;      // if its database is routed
+    std::unique_ptr<replication> replication_;    // if it replicates
     std::unique_ptr<reply_guard> guard_;          // once it has used one
+    std::unique_ptr<carried_client> crossing_;    // what goes over with it
     std::size_t guard_from_ =
         nowhere;  // of the chunk, where the segment begins that may be sent again
 };

@@ -34,9 +34,19 @@ bool same_word(std::string_view a, std::string_view b) {
     });
 }
 
-bool says_no(std::string_view value) {
-    return same_word(value, "false") || same_word(value, "off") || same_word(value, "no") ||
-           value == "0";
+/// As PostgreSQL reads it; nothing if it is neither.
+std::optional<replication_kind> replication_of(std::string_view value) {
+    const auto is = [&](std::string_view word) { return same_word(value, word); };
+    if (value == "database") {
+        return replication_kind::logical;
+    }
+    if (is("true") || is("on") || is("yes") || is("t") || is("y") || value == "1") {
+        return replication_kind::physical;
+    }
+    if (is("false") || is("off") || is("no") || is("f") || is("n") || value == "0") {
+        return replication_kind::none;
+    }
+    return std::nullopt;
 }
 
 /// What PgBouncer applies even if it is told to ignore it.
@@ -237,8 +247,18 @@ client_login::outcome client_login::on_parameters(const startup_packet& packet, 
     if (database_.empty()) {
         database_ = user_;
     }
+    const auto replicates = replication_of(packet.find("replication").value_or("0"));
+    if (!replicates) {
+        // Not to be ignored: the client would take an ordinary session for what it asked for.
+        return refuse(errc::unsupported_startup_parameter, "replication", out);
+    }
+    replicates_ = *replicates;
     for (const auto& [name, value] : packet.parameters) {
-        if (!on_parameter(name, value, out)) {
+        if (replicates_ != replication_kind::none) {
+            if (name != "user" && name != "database") {
+                startup_.emplace_back(name, value);  // what it means is the server's to say
+            }
+        } else if (!on_parameter(name, value, out)) {
             return outcome::refused;
         }
     }
@@ -267,11 +287,6 @@ bool client_login::ignored(std::string_view name) const {
 bool client_login::on_parameter(std::string_view name, std::string_view value, std::string& out) {
     if (name == "user" || name == "database") {
         return true;
-    }
-    if (name == "replication" && !says_no(value)) {
-        // Not to be ignored: the client would take an ordinary session for what it asked for.
-        refuse(errc::unsupported_startup_parameter, name, out);
-        return false;
     }
     if (name == "replication") {
         return true;
@@ -361,6 +376,7 @@ bool client_login::choose_method(std::string& out) {
     query.database = database_;
     query.user = user_;
     query.tls = tls_.has_value();
+    query.replication = replicates_ == replication_kind::physical;
     rule_ = settings_->hba ? settings_->hba->match(query) : nullptr;
     if (rule_ == nullptr) {
         refuse(errc::no_hba_entry, {}, out);

@@ -41,6 +41,16 @@ struct connection_facts {
 };
 
 /// Values that the client's startup packet asks for, by index of the parameter store.
+/// Names and values.
+using startup_parameters = std::vector<std::pair<std::string, std::string>>;
+
+/// What kind of connection the startup packet asks for (`replication`).
+enum class replication_kind : std::uint8_t {
+    none,
+    logical,   ///< to one database
+    physical,  ///< to the server
+};
+
 using wanted_parameters = std::vector<std::pair<std::size_t, std::string>>;
 
 class client_login {
@@ -109,6 +119,11 @@ public:
     /// The same of settings that have no index.
     const pool::extra_values& extras() const noexcept { return extras_; }
 
+    replication_kind replicates() const noexcept { return replicates_; }
+
+    /// Of a client that replicates: all that its startup packet says but user and database.
+    startup_parameters take_startup() { return std::move(startup_); }
+
     // What the client has proved to know, for logging in to servers as this user; nullptr: nothing.
 
     const auth::scram_keys* server_keys() const noexcept;
@@ -170,6 +185,8 @@ private:
     auth::secret_kind unknown_as_ = auth::secret_kind::scram;
     std::string peer_name_;  // of the socket's owner, as the system calls it
     pool::extra_values extras_;
+    replication_kind replicates_ = replication_kind::none;
+    startup_parameters startup_;
     std::optional<auth::client_auth> auth_;
     std::uint64_t cancel_key_ = 0;
     std::string reason_;

@@ -27,12 +27,14 @@ constexpr std::string_view own_prefix = "pgweir.";
 /// A function has dropped it behind our back; the primary's is prepared anew.
 constexpr std::string_view no_such_statement = "26000";
 
-/// SHOW pgweir.last_write waits so long for a sample.
-constexpr seconds patience_for_sample{1};
-
 /// A position that the primary has told after all that the marks speak of.
 bool is_sampled(const router::cluster_view& view, const router::read_marks& marks) noexcept {
     return view.sampled_at > std::max(marks.written, marks.seen);
+}
+
+bool nothing_is_unseen(config::read_consistency asked) noexcept {
+    return asked == config::read_consistency::session ||
+           asked == config::read_consistency::database;
 }
 
 /// Hears the texts of a segment again, to tell the judge that they were refused.
@@ -178,6 +180,7 @@ void client::route(std::string_view bytes) {
         }
         out.clear();
         const auto plan = r.session.next(bytes, segment_limit, terms, court, backslashes(), out);
+        r.harmless = plan.harmless && plan.length == bytes.size();
         switch (plan.what) {
             case step::answered:
             case step::refused:
@@ -188,34 +191,41 @@ void client::route(std::string_view bytes) {
                 pending_.insert(0, bytes);
                 return;
             case step::sample:
-                host_.request_sample(r.home.database);
-                return await_view(bytes, net::loop::now() + patience_for_sample);
+                if (await_sample(bytes)) {
+                    return;
+                }
+                put_no_position(out);
+                answered_here(out);
+                bytes.remove_prefix(plan.length);
+                continue;
             case step::primary:
+                if (await_primary(bytes)) {
+                    return;
+                }
                 if (plan.why == router::reason::unknown_name) {
                     host_.miss_name(r.home.database);
                 }
                 host_.routing().to_primary[static_cast<std::size_t>(plan.why)].add(1);
                 break;
             case step::read:
-                r.harmless = plan.harmless && plan.length == bytes.size();
-                if (go_read(bytes, plan)) {
+                if (go_read(bytes, plan) || await_primary(bytes)) {
                     return;
                 }
-                return go_home(bytes, true);
+                break;
             case step::standby:
-                if (go_fixed(bytes, plan)) {
+                if (go_fixed(bytes, plan) || await_primary(bytes)) {
                     return;
                 }
                 break;
         }
-        r.harmless = plan.harmless && plan.length == bytes.size();
-        return go_home(bytes, false);
+        return go_home(bytes, plan.what == step::read);
     }
 }
 
 /// A segment was answered without a server.
 void client::answered_here(std::string_view out) {
     const steady_time now = net::loop::now();
+    routing_->forget_waits();
     stream_->send(out);
     stats().sent.add(out.size());
     stats().query_count.add(1);
@@ -233,8 +243,50 @@ void client::answered_here(std::string_view out) {
     watch();
 }
 
+/// SHOW pgweir.last_write needs a position that the primary has told after the write: true if it
+/// waits for one.
+bool client::await_sample(std::string_view bytes) {
+    routing_state& r = *routing_;
+    const steady_time now = net::loop::now();
+    if (host_.view_of(r.home.database) == nullptr) {
+        return false;  // nobody asks the servers any more
+    }
+    if (r.waits_for != view_wait::sample) {
+        r.wait_until = end_of_patience(now);
+    }
+    if (now >= r.wait_until) {
+        return false;
+    }
+    host_.request_sample(r.home.database, router::awaited::fresh_standby);
+    await_view(bytes, r.wait_until, view_wait::sample);
+    return true;
+}
+
+/// Until when there may be no server at all for what is asked.
+steady_time client::end_of_patience(steady_time now) const {
+    const microseconds failover =
+        host_.current_runtime()->configuration->global.failover_wait_timeout;
+    const microseconds limit =
+        failover.count() > 0
+            ? failover
+            : routing_->home.terms.query_wait_timeout.load(std::memory_order_relaxed);
+    return limit.count() > 0 ? now + limit : never;
+}
+
+/// The primary has not told where its log ends.
+void client::put_no_position(std::string& out) const {
+    protocol::put_error(out, protocol::severity::error, errc::no_primary);
+    protocol::put_ready_for_query(
+        out,
+        begun_here() ? protocol::transaction_status::in_transaction
+                     : protocol::transaction_status::idle
+    );
+}
+
 /// To the primary. `read`: a standby might have answered it, too.
 void client::go_home(std::string_view bytes, bool read) {
+    routing_->forget_waits();
+    routing_->primary_next = false;
     routing_->lease = routing_state::use::home;
     routing_->could_be_read = read;
     wanted = &routing_->home;
@@ -242,6 +294,30 @@ void client::go_home(std::string_view bytes, bool read) {
     if (read) {
         wait_for_view_too();
     }
+}
+
+/// A standby may have shown the session what the primary does not show yet: true if it waits for
+/// that.
+bool client::await_primary(std::string_view bytes) {
+    routing_state& r = *routing_;
+    const router::cluster_view_ptr& view = host_.view_of(r.home.database);
+    if (!nothing_is_unseen(consistency()) || view == nullptr ||
+        router::primary_shows(*view, r.session.marks)) {
+        r.shown_until = steady_time::min();
+        return false;
+    }
+    const steady_time now = net::loop::now();
+    if (r.shown_until == steady_time::min()) {
+        r.shown_until = now + host_.current_runtime()->configuration->global.primary_wait_timeout;
+    }
+    if (now >= r.shown_until) {
+        r.shown_until = steady_time::min();
+        host_.routing().not_shown.add(1);
+        return false;
+    }
+    host_.request_sample(r.home.database, router::awaited::showing_primary);
+    await_view(bytes, r.shown_until, view_wait::showing_primary);
+    return true;
 }
 
 /// Sends the segment at the front to a server that is read from, or lets it wait for one. False if
@@ -259,8 +335,7 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
     const config::read_consistency asked = consistency();
     const router::read_marks marks = marks_of_read(asked);
     // What was seen on one host can only be lost on another one.
-    const bool keeps =
-        asked == config::read_consistency::session || asked == config::read_consistency::database;
+    const bool keeps = nothing_is_unseen(asked);
     const auto find = [&](pool::pool_core& core) -> std::pair<std::optional<std::size_t>, bool> {
         const auto found = keeps ? r.kept_host(core, all, marks) : r.any_host(core, all);
         if (!found || router::is_fresh(view->hosts[*found], marks)) {
@@ -281,14 +356,18 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
         return {other, true};
     };
     pool::pool* of_host = nullptr;
-    const auto [host, any] =
+    std::optional<std::size_t> host = keeps ? r.settled_host(all, marks) : std::nullopt;
+    if (host) {
+        of_host = r.pools[*host];
+    } else {
+        bool any = false;
         host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-            const auto found = find(core);
-            of_host = found.first ? &r.pool_of_host(core, *found.first) : nullptr;
-            return found;
+            std::tie(host, any) = find(core);
+            of_host = host ? &r.pool_of_host(core, *host) : nullptr;
         });
-    if (!any) {
-        return false;
+        if (!any) {
+            return false;
+        }
     }
     const steady_time now = net::loop::now();
     if (!host) {
@@ -303,8 +382,8 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
             host_.routing().not_fresh.add(1);
             return false;
         }
-        host_.request_sample(r.home.database);
-        await_view(bytes, r.wait_until);
+        host_.request_sample(r.home.database, router::awaited::fresh_standby);
+        await_view(bytes, r.wait_until, view_wait::fresh_standby);
         return true;
     }
     if (std::exchange(r.wait_until, steady_time::min()) != steady_time::min()) {
@@ -351,15 +430,12 @@ bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
     }
     host_.routing().fixed.add(1);
     if (!host) {
-        if (!std::exchange(r.nowhere, true)) {
-            const microseconds limit = global.failover_wait_timeout;
-            r.wait_until = limit.count() > 0 ? net::loop::now() + limit : never;
+        if (r.waits_for != view_wait::any_standby) {
+            r.wait_until = end_of_patience(net::loop::now());
         }
-        await_view(bytes, r.wait_until);
+        await_view(bytes, r.wait_until, view_wait::any_standby);
         return true;
     }
-    r.nowhere = false;
-    r.wait_until = steady_time::min();
     if (view->primary == *host) {
         return false;
     }
@@ -373,6 +449,7 @@ bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
 /// The next lease is of this host's pool.
 void client::take_host(std::size_t host, pool::pool& of) {
     routing_state& r = *routing_;
+    r.forget_waits();
     r.lease = routing_state::use::read;
     r.host = host;
     r.incarnation = r.view->hosts[host].incarnation;
@@ -411,10 +488,11 @@ void client::wait_for_view_too() {
 }
 
 /// What is at hand waits for another view of the cluster.
-void client::await_view(std::string_view bytes, steady_time until) {
+void client::await_view(std::string_view bytes, steady_time until, view_wait what) {
     routing_state& r = *routing_;
     pending_.insert(0, bytes);
     r.lease = routing_state::use::none;
+    r.waits_for = what;
     r.deadline = until;
     waiting_since = net::loop::now();
     state_ = state::waiting;
@@ -445,10 +523,10 @@ void client::on_view() {
             if (!r.could_be_read) {
                 return;
             }
-            if (view == nullptr || view->primary) {
+            if (view == nullptr || view->primary || !is_shown_by_standby(*view)) {
                 return host_.await_view(r);
             }
-            leave_queue();  // a standby may answer what the primary cannot any more
+            leave_queue();  // a standby answers what the primary cannot any more
             break;
         case routing_state::use::read:
             if (view != nullptr && r.still_serves(*view)) {
@@ -458,6 +536,16 @@ void client::on_view() {
             break;
     }
     route_again();
+}
+
+/// True if there is a standby that the next read can go to. The clock of who waits for a primary
+/// goes on otherwise.
+bool client::is_shown_by_standby(const router::cluster_view& view) const {
+    const router::read_marks marks = marks_of_read(consistency());
+    const router::candidates all = router::readable(view, true, false);
+    return std::any_of(all.index.begin(), all.index.begin() + all.count, [&](std::size_t host) {
+        return router::is_fresh(view.hosts[host], marks);
+    });
 }
 
 /// What waits is looked at anew.
@@ -472,14 +560,30 @@ void client::route_again() {
 /// The wait for a view is over without one that helps.
 void client::on_no_view() {
     routing_state& r = *routing_;
-    if (std::exchange(r.nowhere, false)) {
-        return refuse(errc::no_standby);
-    }
     r.unlink();
-    r.wait_until = steady_time::min();
-    r.primary_next = true;
-    host_.routing().not_fresh.add(1);
+    switch (r.waits_for) {
+        case view_wait::nothing:
+        case view_wait::sample:
+            break;
+        case view_wait::any_standby:
+            return refuse(errc::no_standby);
+        case view_wait::fresh_standby:
+            r.wait_until = steady_time::min();
+            host_.routing().not_fresh.add(1);
+            r.primary_next = true;
+            break;
+        case view_wait::showing_primary:
+            r.primary_next = true;
+            break;
+    }
     route_again();
+}
+
+/// What has waited is not asked for any more.
+void client::forget_route() noexcept {
+    routing_->forget_lease();
+    routing_->forget_waits();
+    wanted = &routing_->home;
 }
 
 /// The connection may lead to another incarnation of the server than the one whose position is
@@ -500,9 +604,9 @@ void client::await_older_server(pool::server_connection& server) {
     if (r.wait_until == steady_time::min()) {
         r.wait_until = net::loop::now() + read_patience();
     }
-    host_.request_sample(r.home.database);
+    host_.request_sample(r.home.database, router::awaited::fresh_standby);
     r.forget_lease();
-    await_view({}, r.wait_until);
+    await_view({}, r.wait_until, view_wait::fresh_standby);
     server.end_lease(pool::lease_end::done);
 }
 
@@ -538,14 +642,11 @@ void client::note_use() {
         r.session.marks.seen_incarnation = r.incarnation;
         return;
     }
-    const config::read_consistency asked = consistency();
-    const bool reads_count =
-        asked == config::read_consistency::session || asked == config::read_consistency::database;
-    if (reads_count || !r.harmless) {
+    if (nothing_is_unseen(consistency()) || !r.harmless) {
         r.session.marks.written = now;
     }
     if (!r.harmless) {
-        r.home.database.written_at = now;
+        r.home.database.note_write(now);
     }
 }
 

@@ -157,6 +157,17 @@ void extended_query::set(std::string_view name, named now) {
     }
 }
 
+void extended_query::take(
+    std::string_view name,
+    statement_ptr statement,
+    std::optional<std::uint64_t> columns,
+    pool::moved_text moved,
+    std::uint64_t turn
+) {
+    unnamed_at_stake_ = unnamed_at_stake_ || name.empty();
+    set(name, {std::move(statement), columns, moved, turn});
+}
+
 // Parse.
 
 extended_query::step extended_query::parse(

@@ -136,6 +136,39 @@ public:
     /// made by PREPARE. REQUIRES: nothing is under way.
     std::optional<known_text> text_of(std::string_view name) const;
 
+    // For a client that goes to another process (session/carried_client.hpp).
+
+    struct known_statement {
+        const pool::statement& statement;
+        std::optional<std::uint64_t> rows;
+        pool::moved_text moved;
+    };
+
+    /// Calls `visit(name, known)` for each name, and for an unnamed statement of ours. False if
+    /// that is not all that matters. REQUIRES: nothing is under way.
+    template <typename Visit>
+    bool for_each_name(Visit&& visit) const {
+        if (by_execute_ || query_held_) {
+            return false;
+        }
+        if (unnamed_.statement != nullptr) {
+            visit(std::string_view(), known_of(unnamed_));
+        }
+        for (const auto& [name, one] : names_) {
+            visit(std::string_view(name), known_of(one));
+        }
+        return true;
+    }
+
+    /// A name that the client had in another process. `turn`: now.
+    void take(
+        std::string_view name,
+        pool::statement_ptr statement,
+        std::optional<std::uint64_t> columns,
+        pool::moved_text moved,
+        std::uint64_t turn
+    );
+
     /// What the client calls the statement; empty if it has no name for it.
     std::string_view name_of(std::uint64_t statement_number) const noexcept;
 
@@ -151,6 +184,10 @@ private:
         pool::moved_text moved;             // of its PREPARE
         std::uint64_t turn = 0;             // when it was prepared
     };
+
+    static known_statement known_of(const named& one) noexcept {
+        return {*one.statement, one.rows, one.moved};
+    }
 
     using name_map = std::map<std::string, named, std::less<>>;
 

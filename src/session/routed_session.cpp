@@ -33,6 +33,17 @@ std::optional<Enum> meaning_of(std::string_view word) {
 
 }  // namespace
 
+carried_routing routed_session::carried() const {
+    return {by_session_, consistency_, marks};
+}
+
+void routed_session::take(const carried_routing& before) {
+    by_session_ = before.by_session;
+    consistency_ = before.consistency;
+    marks = before.marks;
+    marks.seen_incarnation = 0;  // numbers of hosts are each process's own
+}
+
 bool routed_session::set(own_parameter what, std::string_view value) {
     switch (what) {
         case own_parameter::routing: {
@@ -56,7 +67,7 @@ bool routed_session::set(own_parameter what, std::string_view value) {
                 marks.after = {};
                 return true;
             }
-            const auto where = router::read_position(value);
+            const auto where = read_position(value);
             if (!where) {
                 return false;
             }
@@ -257,11 +268,11 @@ std::string routed_session::shown(own_parameter what, const routing_terms& terms
         case own_parameter::read_consistency:
             return std::string(config::name_of(consistency(terms.consistency)));
         case own_parameter::read_after:
-            return marks.after.known() ? router::position_text(marks.after) : std::string();
+            return marks.after.known() ? position_text(marks.after) : std::string();
         case own_parameter::last_write:
             return marks.written == steady_time::min() || !terms.inserted.known()
                        ? std::string()
-                       : router::position_text(terms.inserted);
+                       : position_text(terms.inserted);
     }
     return {};
 }

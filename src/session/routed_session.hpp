@@ -16,6 +16,7 @@
 
 #include "config/settings.hpp"
 #include "router/read_choice.hpp"
+#include "session/carried_client.hpp"
 #include "session/route_words.hpp"
 #include "session/segment.hpp"
 
@@ -36,7 +37,7 @@ struct routing_terms {
 
     // What is known of the primary.
     steady_time sampled_at = steady_time::min();
-    router::wal_position inserted{};
+    wal_position inserted{};
 };
 
 class routed_session {
@@ -80,6 +81,11 @@ public:
     config::read_consistency consistency(config::read_consistency configured) const noexcept {
         return consistency_.value_or(configured);
     }
+
+    /// What goes with the client to another process, and comes from one. REQUIRES: it has begun
+    /// nothing.
+    carried_routing carried() const;
+    void take(const carried_routing& before);
 
     // The transaction that the client believes to have begun.
 

@@ -29,6 +29,7 @@ struct routing_counts {
     pool::counter answered;          // here: BEGIN, and what is ours
     pool::counter not_fresh;         // reads that no standby was fresh enough for in time
     pool::counter waited;            // reads that waited for one, and got it
+    pool::counter not_shown;         // what the primary did not show in time
     std::array<pool::counter, repair_reasons> repaired;
 };
 

@@ -145,6 +145,12 @@ void routing_state::keep_to(pool::pool* reader) {
     }
 }
 
+void routing_state::forget_waits() noexcept {
+    waits_for = view_wait::nothing;
+    wait_until = steady_time::min();
+    shown_until = steady_time::min();
+}
+
 void routing_state::forget_lease() {
     unlink();
     lease = use::none;

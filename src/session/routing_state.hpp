@@ -21,6 +21,15 @@ namespace pgweir::session {
 
 class client;
 
+/// What the request at the front last waited for in a view.
+enum class view_wait : std::uint8_t {
+    nothing,
+    sample,           ///< a position of the primary
+    fresh_standby,    ///< else the primary is asked
+    showing_primary,  ///< else it is asked all the same
+    any_standby,      ///< there is no server at all for it
+};
+
 struct routing_state final : view_waiter {
     routing_state(client& c, pool::pool& of, std::optional<config::routing> by_listener);
 
@@ -68,6 +77,9 @@ struct routing_state final : view_waiter {
         read,  ///< a host that is read from
     };
 
+    /// The request at the front waits no more.
+    void forget_waits() noexcept;
+
     client& owner;
     pool::pool& home;
     routed_session session;
@@ -89,10 +101,11 @@ struct routing_state final : view_waiter {
     bool begins_with_query = false;
     bool primary_next = false;
 
-    // Waiting for a view.
-    steady_time wait_until = steady_time::min();  ///< for a fresh standby
+    // Waiting for a view; of the request at the front, until it is sent or answered.
+    view_wait waits_for = view_wait::nothing;
+    steady_time wait_until = steady_time::min();   ///< for a standby, or for a sample
+    steady_time shown_until = steady_time::min();  ///< for a primary that shows what was seen
     steady_time deadline{};
-    bool nowhere = false;  ///< there is no server at all for it
 
     router::cluster_view_ptr view;   ///< of the last read
     std::vector<pool::pool*> pools;  ///< of its hosts, as far as they are known

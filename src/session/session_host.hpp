@@ -24,8 +24,11 @@ class loop;
 }
 
 namespace pgweir::pool {
+struct carried_server;
+class server_connection;
 class parameter_store;
 class pool_directory;
+class server_host;
 class statement_store;
 }  // namespace pgweir::pool
 
@@ -33,6 +36,7 @@ namespace pgweir::session {
 
 class auth_cache;
 class client;
+struct carried_client;
 
 /// Bytes that were rewritten and go out in one piece. Empty between two calls of a client.
 struct outbox {
@@ -82,12 +86,36 @@ public:
     ) = 0;
     virtual const runtime_ptr& current_runtime() const noexcept = 0;
 
+    /// For a server connection that belongs to one client.
+    virtual pool::server_host& servers() noexcept = 0;
+
     /// True once no new log-ins are taken, but for the console's.
     virtual bool shutting_down() const noexcept = 0;
 
     /// A key that no other client has, which leads cancel requests to this worker.
     virtual std::uint64_t new_cancel_key(client& owner) = 0;
     virtual void drop_cancel_key(std::uint64_t key) noexcept = 0;
+
+    /// One that the client has brought from another process. False if another client has it.
+    virtual bool keep_cancel_key(std::uint64_t key, client& owner) = 0;
+
+    // Online restart.
+
+    /// True once clients leave this process for another one when they can.
+    virtual bool gives_clients_away() const noexcept = 0;
+
+    /// Calls let_go() of clients that are crossing, soon and again until all have.
+    virtual void let_go_later() = 0;
+
+    /// The client has left this worker; its socket is the host's, and that of the server that goes
+    /// with it (-1: none).
+    virtual void crossed(carried_client&& who, int socket, int server_socket) = 0;
+
+    /// The server that a client has brought, for it to lease; the socket is the host's. Null if
+    /// there is no pool for it (null).
+    virtual pool::server_connection* take_server(
+        const pool::carried_server& what, int socket, pool::pool* where
+    ) = 0;
 
     // Routing.
 
@@ -99,7 +127,7 @@ public:
     ) const noexcept = 0;
 
     /// Asks the servers at once how far they are. The answer is a new view.
-    virtual void request_sample(const pool::database_entry& db) = 0;
+    virtual void request_sample(const pool::database_entry& db, router::awaited what) = 0;
 
     /// Statements of the database are to be judged: its names have to be known.
     virtual void want_names(pool::database_entry& db) = 0;

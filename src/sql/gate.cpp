@@ -2,6 +2,7 @@
 
 #include "sql/lexer.hpp"
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -72,15 +73,22 @@ block candidates(const char* at) noexcept {
            reinterpret_cast<block>(one == all(';'));
 }
 
+/// As numbers of which the first is the first eight lanes.
+std::array<std::uint64_t, 2> halves_of(block of) noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    return std::bit_cast<std::array<std::uint64_t, 2>>(of);
+}
+
+/// The lane of the first byte that is not zero.
+std::size_t first_lane(std::uint64_t half) noexcept {
+    return static_cast<std::size_t>(std::countr_zero(half)) / 8;
+}
+
 /// The candidates among the sixteen bytes from `at` on; one more has to follow them.
 bool block_passes(std::string_view text, std::size_t at, semicolons how) noexcept {
-    static_assert(std::endian::native == std::endian::little);
-    const block found = candidates(text.data() + at);
-    std::uint64_t halves[2];
-    std::memcpy(halves, &found, sizeof found);
-    for (const std::uint64_t half : halves) {
+    for (const std::uint64_t half : halves_of(candidates(text.data() + at))) {
         for (std::uint64_t left = half; left != 0;) {
-            const auto lane = static_cast<std::size_t>(std::countr_zero(left)) / 8;
+            const std::size_t lane = first_lane(left);
             if (matters(text, at + lane, how)) {
                 return false;
             }
@@ -102,6 +110,14 @@ bool passes(std::string_view text, semicolons how) noexcept {
     }
     // The last byte alone cannot matter; the last block overlaps the one before it.
     const std::size_t last = text.size() - lanes - 1;
+    block any = candidates(text.data() + last);
+    for (std::size_t at = 0; at < last; at += lanes) {
+        any |= candidates(text.data() + at);
+    }
+    const auto [low, high] = halves_of(any);
+    if ((low | high) == 0) {
+        return true;
+    }
     for (std::size_t at = 0; at < last; at += lanes) {
         if (!block_passes(text, at, how)) {
             return false;
@@ -129,6 +145,17 @@ std::uint64_t first_word(std::string_view text) noexcept {
         at = lexer(text).next().begin;  // behind comments
     }
     std::uint64_t word = 0;
+    if (text.size() >= at + lanes) {
+        const block letters = load(text.data() + at) | all(0x20);
+        const auto others = reinterpret_cast<block>((letters < all('a')) | (letters > all('z')));
+        const auto [first_others, next_others] = halves_of(others);
+        word = __builtin_bswap64(halves_of(letters)[0]);
+        if (first_others == 0) {
+            return (next_others & 0xff) == 0 ? 0 : word;
+        }
+        const std::size_t length = first_lane(first_others);
+        return length == 0 ? 0 : word >> (64 - 8 * length);
+    }
     for (std::size_t i = 0; at < text.size(); i++, at++) {
         const char c = lower(text[at]);
         if (c < 'a' || c > 'z') {

@@ -4,10 +4,12 @@
 // judges by. What the server did not say is unset, and that means unknown, never 0.
 
 #include "base/clock.hpp"
+#include "topology/commit_visibility.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pgweir::topology {
 
@@ -47,6 +49,12 @@ struct answer {
     std::optional<microseconds> commit_age;
 
     receiver_state receiver = receiver_state::absent;
+
+    /// What it shows.
+    std::optional<commit_snapshot> snapshot;
+
+    /// On a standby: of the transactions that it was asked about, those that it does not show.
+    std::vector<transaction_number> unseen;
 };
 
 /// What becomes of an attempt to ask.

@@ -90,6 +90,11 @@ void catalogue_keeper::want(std::uint32_t database, const std::string& name, acc
     state_->thread.wake();
 }
 
+void catalogue_keeper::forget(std::uint32_t database) {
+    const std::lock_guard lock(state_->mutex);
+    state_->entries.erase(database);
+}
+
 void catalogue_keeper::refresh(std::uint32_t database) {
     const std::lock_guard lock(state_->mutex);
     const auto found = state_->entries.find(database);
@@ -148,7 +153,11 @@ void catalogue_keeper::state::run() {
         }
         now.complained = now.complained && !done;
         const std::lock_guard lock(mutex);
-        entry& kept = entries[*number];
+        const auto found = entries.find(*number);
+        if (found == entries.end()) {
+            continue;  // forgotten meanwhile
+        }
+        entry& kept = found->second;
         kept.seen = now.seen;
         kept.complained = now.complained;
         kept.looked_at = std::chrono::steady_clock::now();

@@ -37,6 +37,9 @@ public:
     /// receiver; `name`: for the log. To ask again costs little, and brings another access.
     void want(std::uint32_t database, const std::string& name, access how);
 
+    /// Not any more. What is being loaded now is thrown away.
+    void forget(std::uint32_t database);
+
     /// Something is not known that may be new, or a server can be asked again: looks soon, but not
     /// all the time.
     void refresh(std::uint32_t database);

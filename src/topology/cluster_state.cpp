@@ -87,6 +87,9 @@ void cluster_state::take(std::size_t index, const report& what, steady_time now)
     adopt_timeline();
     choose_primary();
     sample_primary();
+    if (what.what == report::kind::answered) {
+        compare_commits(of);
+    }
     for (std::size_t each = 0; each < hosts_.size(); each++) {
         judge(each, now);
     }
@@ -97,6 +100,7 @@ void cluster_state::learn(host& of, const answer& said) {
         of.timeline = 0;
         of.received_to = 0;
         of.fresh_as_of = {};
+        of.shown = {};
     }
     of.reached = contact::up;
     of.trouble.clear();
@@ -295,6 +299,7 @@ void cluster_state::begin_reign(std::optional<reign> next) {
     }
     last_reign_ = reign_ ? reign_ : last_reign_;
     reign_ = next;
+    primary_shows_ = {};
     view_.term++;
 }
 
@@ -316,6 +321,20 @@ void cluster_state::sample_primary() {
     view_.sampled_at = said.asked_at;
     view_.inserted = {primary.timeline, end};
     view_.flushed = said.flushed.value_or(0);
+    primary_shows_ = said.snapshot.value_or(commit_snapshot{});
+}
+
+void cluster_state::compare_commits(const host& from) {
+    for (host& each : hosts_) {
+        if (&each == &from && from.said.in_recovery && from.said.snapshot) {
+            each.shown.take(from.said.asked_at, from.said.snapshot->end, from.said.unseen);
+        }
+        // Of another timeline, numbers may mean other transactions.
+        if (each.said.in_recovery && each.timeline != 0 && reign_ &&
+            each.timeline == reign_->timeline) {
+            each.shown.compare(primary_shows_);
+        }
+    }
 }
 
 // What to think of each server.
@@ -459,6 +478,7 @@ void cluster_state::measure(host& of, host_view& out) const {
         }
     }
     out.fresh_as_of = of.fresh_as_of;
+    out.shown_by_primary = of.shown.shown_at();
 }
 
 std::string cluster_state::unknown_lag(const host& of) const {

@@ -78,6 +78,11 @@ public:
     /// As of the last report.
     const router::cluster_view& view() const noexcept { return view_; }
 
+    /// What ran on the primary when it was last asked.
+    const std::vector<transaction_number>& running() const noexcept {
+        return primary_shows_.running;
+    }
+
     const memory& remembered() const noexcept { return memory_; }
 
     /// What the operator should know since it was last asked.
@@ -116,6 +121,7 @@ private:
         std::uint32_t timeline = 0;     // 0: unknown
         std::uint64_t received_to = 0;  // all up to here is of that timeline
         steady_time fresh_as_of{};
+        commit_visibility shown;
 
         /// The timeline on which it has called itself primary while another one was in use; 0:
         /// it has not.
@@ -141,6 +147,7 @@ private:
     std::optional<std::size_t> pick_primary();
     void begin_reign(std::optional<reign> next);
     void sample_primary();
+    void compare_commits(const host& from);
     void judge(std::size_t index, steady_time now);
     void judge_primary(const host& of, std::size_t index, router::host_view& out) const;
     void judge_standby(host& of, router::host_view& out) const;
@@ -164,6 +171,7 @@ private:
     bool torn_ = false;             // there are several who could be primary
     sample_history samples_;
     std::uint64_t sampled_incarnation_ = 0;
+    commit_snapshot primary_shows_;
     router::cluster_view view_;
     std::vector<note> notes_;
 };

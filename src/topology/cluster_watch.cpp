@@ -62,7 +62,8 @@ struct cluster_watch::state {
         std::vector<server*> servers;          // in the order of its hosts
         cluster_state judge;
         router::cluster_view_ptr view;
-        pursuit wanted;
+        pursuit fresh{router::awaited::fresh_standby};
+        pursuit shown{router::awaited::showing_primary};
         steady_time changed_at = now();  // when the primary became what it is
         bool hurried = true;
     };
@@ -249,6 +250,11 @@ void cluster_watch::state::take(cluster& of, std::size_t host, const report& wha
     if (std::exchange(of.hurried, hurried) != hurried) {
         set_pace();
     }
+    if (of.view->primary == host) {
+        for (server* each : of.servers) {
+            each->asking->ask_about(of.judge.running());
+        }
+    }
     pursue(of);
 }
 
@@ -302,11 +308,12 @@ void cluster_watch::state::save() {
 
 // What somebody waits for.
 
-void cluster_watch::sample(cluster_number number, microseconds patience) {
+void cluster_watch::sample(cluster_number number, router::awaited what, microseconds patience) {
     const steady_time asked = now();
     const std::lock_guard lock(state_->mutex);
     if (state::cluster* of = state_->find_cluster(number)) {
-        of->wanted.want(asked, patience);
+        const bool fresh = what == router::awaited::fresh_standby;
+        (fresh ? of->fresh : of->shown).want(asked, patience);
         state_->pursue(*of);
     }
 }
@@ -319,8 +326,10 @@ cluster_watch::state::cluster* cluster_watch::state::find_cluster(cluster_number
 }
 
 void cluster_watch::state::pursue(const cluster& of) {
-    for (const std::size_t host : of.wanted.next(*of.view, now())) {
-        of.servers[host]->asking->ask_now();
+    for (const pursuit* each : {&of.fresh, &of.shown}) {
+        for (const std::size_t host : each->next(*of.view, now())) {
+            of.servers[host]->asking->ask_now();
+        }
     }
 }
 

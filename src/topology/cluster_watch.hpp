@@ -52,10 +52,10 @@ public:
     /// time.
     result<cluster_numbers> use(const plan& next);
 
-    /// Somebody waits to read what has been written until now: the primary is asked where its log
-    /// ends, and then the standbys are, again and again, until one has come so far or `patience` is
-    /// over. Coalesced: to call it once more costs little.
-    void sample(cluster_number cluster, microseconds patience);
+    /// Somebody waits for what has been written, or seen, until now: servers are asked again and
+    /// again, until it is there or `patience` is over. Coalesced: to call it once more costs
+    /// little.
+    void sample(cluster_number cluster, router::awaited what, microseconds patience);
 
     std::vector<cluster_report> clusters() const;
 

@@ -377,8 +377,15 @@ result<void> pq_connection::prepare(
     return each_answer([](const PGresult*) {}, limits);
 }
 
-result<std::vector<text_row>> pq_connection::run(const char* name, const patience& limits) {
-    if (PQsendQueryPrepared(handle_.get(), name, 0, nullptr, nullptr, nullptr, 0) == 0) {
+result<std::vector<text_row>> pq_connection::run(
+    const char* name, const std::vector<std::string>& values, const patience& limits
+) {
+    std::vector<const char*> texts;
+    for (const std::string& each : values) {
+        texts.push_back(each.c_str());
+    }
+    const int count = static_cast<int>(texts.size());
+    if (PQsendQueryPrepared(handle_.get(), name, count, texts.data(), nullptr, nullptr, 0) == 0) {
         return trouble();
     }
     return rows(limits);

@@ -51,7 +51,9 @@ public:
 
     /// Has a statement parsed once, to be run under its name with run().
     result<void> prepare(const char* name, const std::string& text, const patience& limits);
-    result<std::vector<text_row>> run(const char* name, const patience& limits);
+    result<std::vector<text_row>> run(
+        const char* name, const std::vector<std::string>& values, const patience& limits
+    );
 
     /// Whether the server is still there, as far as is known without asking.
     bool alive() noexcept;

@@ -1,6 +1,9 @@
 #include "topology/probe.hpp"
 
-#include "router/wal_position.hpp"
+#include "base/wal_position.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,7 +28,8 @@ constexpr const char* what_stays =
 // What is read in `me` is read before the receiver is looked at: a standby that changes its
 // timeline in between has replayed what belongs to both. The part that belongs to the other role
 // raises an error where it is evaluated, so it is not. Functions that are volatile keep the parts
-// in `WITH` from being joined into one.
+// in `WITH` from being joined into one. A transaction that is not known yet has no status, but an
+// error.
 constexpr const char* what_changes =
     "WITH who AS (SELECT pg_catalog.pg_is_in_recovery() AS standby),"
     " me AS (SELECT who.standby,"
@@ -40,7 +44,11 @@ constexpr const char* what_changes =
     "::pg_catalog.numeric * 1000000) END AS commit_age"
     " FROM who)"
     " SELECT me.standby, me.inserted, me.flushed, me.timeline, me.replayed, me.received,"
-    " me.commit_age, r.pid, r.status, r.received_tli"
+    " me.commit_age, r.pid, r.status, r.received_tli, pg_catalog.txid_current_snapshot(),"
+    " CASE WHEN me.standby THEN (SELECT pg_catalog.string_agg(x.number::pg_catalog.text, ',')"
+    " FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS x(number) WHERE CASE"
+    " WHEN x.number >= pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) THEN true"
+    " ELSE pg_catalog.txid_status(x.number) IN ('in progress', 'aborted') END) END"
     " FROM me LEFT JOIN pg_catalog.pg_stat_wal_receiver AS r ON me.standby";
 
 enum column : std::size_t {
@@ -54,6 +62,8 @@ enum column : std::size_t {
     receiver_pid,
     receiver_status,
     receiver_timeline,
+    snapshot,
+    unseen,
     column_count,
 };
 
@@ -72,7 +82,7 @@ std::optional<Number> number(const std::optional<std::string>& text, int base = 
 }
 
 std::optional<std::uint64_t> lsn(const std::optional<std::string>& text) {
-    return text ? router::read_lsn(*text) : std::nullopt;
+    return text ? read_lsn(*text) : std::nullopt;
 }
 
 receiver_state receiver_of(const text_row& row) {
@@ -108,6 +118,10 @@ std::optional<answer> read_answer(const text_row& row) {
         made.commit_age = microseconds(std::max<std::int64_t>(*age, 0));
     }
     made.receiver = receiver_of(row);
+    if (row[snapshot]) {
+        made.snapshot = read_snapshot(*row[snapshot]);
+    }
+    made.unseen = read_transactions(row[unseen].value_or("")).value_or(made.unseen);
     return made;
 }
 
@@ -147,9 +161,10 @@ result<void> probe::greet(const patience& limits) {
     return connection_->prepare(statement_name, what_changes, limits);
 }
 
-result<answer> probe::ask(const patience& limits) {
+result<answer> probe::ask(const std::vector<transaction_number>& running, const patience& limits) {
     const steady_time asked_at = std::chrono::steady_clock::now();
-    const auto rows = connection_->run(statement_name, limits);
+    const auto rows =
+        connection_->run(statement_name, {fmt::format("{{{}}}", fmt::join(running, ","))}, limits);
     if (!rows) {
         return rows.error();
     }

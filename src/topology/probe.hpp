@@ -26,8 +26,10 @@ public:
 
     bool connected() const noexcept { return connection_.has_value(); }
 
-    /// REQUIRES: connected. After a failure it may still be connected, or not: see alive().
-    result<answer> ask(const patience& limits);
+    /// `running`: transactions of the primary's, of which a standby is to tell which ones it does
+    /// not show. REQUIRES: connected. After a failure it may still be connected, or not: see
+    /// alive().
+    result<answer> ask(const std::vector<transaction_number>& running, const patience& limits);
 
     /// Whether the server is still there, as far as is known without asking.
     bool alive() noexcept { return connection_ && connection_->alive(); }

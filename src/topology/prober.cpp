@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -45,6 +46,9 @@ struct prober::state {
     std::atomic<microseconds> interval;
     std::atomic<bool> question{false};  // somebody wants an answer now
     std::atomic<bool> attempt{false};   // or an attempt
+
+    std::mutex mutex;
+    std::vector<transaction_number> running;  // under `mutex`: to be asked about
 };
 
 /// What the thread does; all of it on that thread.
@@ -66,6 +70,11 @@ private:
 
     microseconds interval() const { return shared_->interval.load(); }
 
+    std::vector<transaction_number> running() const {
+        const std::lock_guard lock(shared_->mutex);
+        return shared_->running;
+    }
+
     bool connect() {
         const microseconds urgent = answer_limit(interval());
         const microseconds limit =
@@ -81,7 +90,8 @@ private:
         shared_->question = false;
         shared_->attempt = false;
         const steady_time asked_at = now();
-        const auto said = probe_.ask(thread().until(asked_at + answer_limit(interval())));
+        const auto limit = thread().until(asked_at + answer_limit(interval()));
+        const auto said = probe_.ask(running(), limit);
         if (said) {
             failures_ = 0;
             answered_ = true;
@@ -167,6 +177,11 @@ void prober::ask_now() {
     if (!state_->question.exchange(true)) {
         state_->thread.wake();
     }
+}
+
+void prober::ask_about(std::vector<transaction_number> running) {
+    const std::lock_guard lock(state_->mutex);
+    state_->running = std::move(running);
 }
 
 void prober::hurry() {

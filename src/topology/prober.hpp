@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace pgweir::topology {
 
@@ -42,6 +43,9 @@ public:
     /// Asks now, or 2 ms after the last question; while the server cannot be reached this changes
     /// nothing.
     void ask_now();
+
+    /// From the next question on, the server is asked which of these transactions it does not show.
+    void ask_about(std::vector<transaction_number> running);
 
     /// Makes the next attempt now if the server cannot be reached, else asks now.
     void hurry();

@@ -17,6 +17,18 @@ std::vector<std::size_t> pursuit::next(const router::cluster_view& view, steady_
     if (now >= until_ || !view.primary) {
         return hosts;
     }
+    if (what_ == router::awaited::showing_primary) {
+        for (std::size_t index = 0; index < view.hosts.size(); index++) {
+            const router::host_view& host = view.hosts[index];
+            if (host.role == router::host_role::standby && host.shown_by_primary < newest_) {
+                hosts.push_back(index);
+            }
+        }
+        if (!hosts.empty()) {
+            hosts.push_back(*view.primary);
+        }
+        return hosts;
+    }
     if (view.sampled_at < newest_) {
         hosts.push_back(*view.primary);
     }

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 from certificates import Authority  # noqa: E402
 from fixtures import cluster, pooler, primary, pytest_sessionstart, start_pooler  # noqa: E402, F401
 from postgres import PASSWORDS  # noqa: E402
+from wire import wait_until  # noqa: E402
 
 
 class Place:
@@ -21,6 +22,10 @@ class Place:
         self.mode = mode
         self.secure = secure
         self.password = PASSWORDS["app"]
+
+    def wait_for_sleep(self):
+        """Until a query that sleeps runs on the server."""
+        wait_until(lambda: self.server.backends("state = 'active' and query like '%pg_sleep%'") == 1, "it runs")
 
     @property
     def url(self):

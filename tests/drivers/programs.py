@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("NODE_FOLDER", "/tmp/pgweir-node")
 
 
-def run(command, limit=60, **options):
+def run(command, limit=300, **options):
     """The program's output; it must end well and say "ok"."""
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=seconds(limit), check=False, **options

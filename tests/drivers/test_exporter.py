@@ -7,6 +7,7 @@ front of no PgBouncer that Debian has either; what else it collects is collected
 import pytest
 
 from pooler import ADMIN
+from wire import wait_until
 
 exporter = pytest.importorskip("prometheus_pgbouncer_exporter.collectors", reason="Debian's exporter is not installed")
 utils = pytest.importorskip("prometheus_pgbouncer_exporter.utils")
@@ -28,6 +29,7 @@ def busy(start_pooler):
         one.ask("begin")
         for _ in range(10):
             two.ask("select 1")
+        wait_until(lambda: pooler.pool()["cl_active"] == 1, "the other's server is free")
         yield pooler
 
 

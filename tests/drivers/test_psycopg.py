@@ -6,8 +6,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from wire import wait_until
-
 
 def connect(place, **options):
     options.setdefault("prepare_threshold", 1)  # what is run twice is a named statement
@@ -119,7 +117,7 @@ def test_cancel(place):
     import threading
 
     def cancel():
-        wait_until(lambda: place.server.backends("state = 'active' and query like '%pg_sleep%'") == 1, "it runs")
+        place.wait_for_sleep()
         connection.cancel()
 
     with connect(place, autocommit=True) as connection:

@@ -7,6 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
 from fixtures import (  # noqa: E402, F401
     cluster,
+    make,
     pooler,
     primary,
     pytest_sessionstart,

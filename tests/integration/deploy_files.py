@@ -14,6 +14,7 @@ import yaml
 
 from pooler import executable, seconds
 from postgres import free_port, own_folder, program, temporary_folder, unprivileged
+from wire import wait_until
 
 PROJECT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 COMPOSE = f"{PROJECT}/deploy/compose"
@@ -272,16 +273,15 @@ def test_the_application_writes_through_pgweir_and_reads_on_the_replica(containe
         assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
     with containers.connect("pgweir", "connect_standby") as connection:
         assert connection.execute("select pg_is_in_recovery()").fetchone() == (True,)
-        deadline = time.monotonic() + seconds(10)
-        while connection.execute("select to_regclass('t') is not null").fetchone() != (True,):
-            assert time.monotonic() < deadline
+        there = "select to_regclass('t') is not null"
+        wait_until(lambda: connection.execute(there).fetchone() == (True,), "the standby has it")
         assert connection.execute("select x from t").fetchone() == (42,)
 
 
 def test_replication_is_seen_by_name_over_its_slot(containers):
     with containers.connect("primary", user="pgweir_prober", secret="prober") as connection:
-        rows = connection.execute("select application_name, state from pg_replication_status()").fetchall()
-        assert rows == [("standby1", "streaming")]
+        status = "select application_name, state from pg_replication_status()"
+        wait_until(lambda: connection.execute(status).fetchall() == [("standby1", "streaming")], "it streams")
         slots = connection.execute("select slot_name, active from pg_replication_slots").fetchall()
         assert slots == [("standby_slot", True)]
 

@@ -1,6 +1,7 @@
 """Assertions that the integration tests share."""
 
 import contextlib
+import socket
 import time
 
 import pytest
@@ -30,20 +31,26 @@ def refused(sqlstate=None, text=None):
     check_error(caught.value, sqlstate, text, "FATAL")
 
 
-def closed_with(wire, sqlstate=None, text=None, timeout=10):
+def closed_with(wire, sqlstate=None, text=None, timeout=30):
     """The other side says why and closes."""
     result = wire.read_to_end(timeout)
     check_error(result.error, sqlstate, text, "FATAL")
     return result
 
 
-def is_closed(wire, timeout=10):
+def is_closed(wire, timeout=30):
     """The other side closes, with or without a word. A timeout is a failure."""
     try:
         wire.read_to_end(timeout)
     except ConnectionClosed:
         pass
     return True
+
+
+def accepts(path):
+    """Somebody listens there. The file alone is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def works(pooler, **who):

@@ -59,10 +59,13 @@ class AsyncWire:
 
 
 class Storm:
-    def __init__(self, address, clients, seconds, user="app", database="app"):
+    """Goes on for so many seconds, and then until so much has happened, but no minute longer."""
+
+    def __init__(self, address, clients, seconds, kills=0, answers=0, user="app", database="app"):
         self.address = address
         self.clients = clients
         self.seconds = seconds
+        self.enough = (kills, answers)
         self.user = user
         self.database = database
         self.wrong = []
@@ -83,7 +86,7 @@ class Storm:
     async def client(self, number):
         count = 0
         connection = None
-        while time.monotonic() < self.end:
+        while not self.is_over():
             try:
                 if connection is None:
                     connection = await AsyncWire.login(self.address, self.user, self.database)
@@ -102,6 +105,10 @@ class Storm:
                 return
         if connection is not None:
             connection.close()
+
+    def is_over(self, ahead=0.0):
+        late = time.monotonic() + ahead - self.end
+        return late > 60 or (late >= 0 and self.kills >= self.enough[0] and self.answers >= self.enough[1])
 
     def note(self, text):
         self.errors[text] = self.errors.get(text, 0) + 1
@@ -163,7 +170,7 @@ class Storm:
 
     def kill_servers(self, server, interval):
         with server.connect(self.database) as connection:
-            while time.monotonic() < self.end - 0.5:
+            while not self.is_over(ahead=0.5):
                 killed = connection.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity"
                     " where usename = %s and application_name <> 'observer'"

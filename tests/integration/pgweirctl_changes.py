@@ -1,4 +1,4 @@
-"""Changes of primary by pgweirctl, under load and with pgweirctl killed in the middle."""
+"""Changes of primary by pgweirctl, under load; pgweirctl_deaths.py has what dies in the middle of them."""
 
 import re
 import subprocess
@@ -6,28 +6,13 @@ import time
 
 import pytest
 
-from managed import Ledger, Managed
+from managed import Ledger
 from pooler import seconds
 
 
-@pytest.fixture
-def make():
-    """make(standbys=…, settings=…, pooler=True): a cluster that runs, gone after the test."""
-    made = []
-
-    def one(standbys=1, settings=None, pooler=True):
-        managed = Managed(standbys, settings)
-        made.append(managed)
-        managed.make()
-        return managed.start_pooler() if pooler else managed
-
-    yield one
-    for managed in made:
-        managed.remove()
-
-
-def test_switchover_there_and_back_three_times_fails_no_transaction(make):
-    managed = make(standbys=2)
+@pytest.mark.parametrize("routing", ["off", "on"])
+def test_switchover_there_and_back_three_times_fails_no_transaction(make, routing):
+    managed = make(standbys=2, routing=routing)
     assert managed.bench("-i", "-q", "-s", "5").wait() == 0
     load = managed.bench("-c", "50", "-j", "2", "-T", "30", "--max-tries", "1")
     pauses = []
@@ -42,7 +27,44 @@ def test_switchover_there_and_back_three_times_fails_no_transaction(make):
     sums = "select (select sum(delta) from pgbench_history) = (select sum(abalance) from pgbench_accounts)"
     assert managed.ask("primary", sums)
     print(f"\nheld for at most {max(pauses):.2f} s of {pauses}; {processed} transactions")
-    assert max(pauses) < seconds(5)
+    assert max(pauses) < seconds(15)
+
+
+def test_switchover_to_another_machine_and_back(make):
+    """Each machine has a root of its own; what is done on the other one is asked over the network."""
+    managed = make(standbys=0, routing="on")
+    managed.add_server("standby1")
+    managed.do("init")
+    there = ["--root", managed.another_machine(("replication", "prober", "admin", "app"))]
+    managed.do(*there, "add-standby", "standby1")
+    managed.console("reload")
+    ledger = Ledger(managed)
+    try:
+        ledger.wait_for_another(20)
+        managed.do("switchover", "--to", "standby1")
+        ledger.wait_for_another(20)
+        assert managed.ask("primary", "select pg_is_in_recovery()")
+        managed.do(*there, "switchover", "--to", "primary")
+        ledger.wait_for_another(20)
+        assert not managed.ask("primary", "select pg_is_in_recovery()")
+    finally:
+        ledger.stop()
+        managed.do(*there, "check")
+        managed.do(*there, "stop", "standby1")
+    assert ledger.errors == 0
+    assert not ledger.lost("primary")
+
+
+def test_switchover_to_another_machine_does_not_forget_for_whom_commits_wait(make):
+    managed = make(standbys=0, settings={"sync": "on"}, pooler=False)
+    managed.add_server("standby1")
+    managed.do("init")
+    there = ["--root", managed.another_machine(), "--set", "pooler.host="]
+    managed.do(*there, "add-standby", "standby1")
+    said = managed.refused("switchover", "--to", "standby1")
+    assert "there: pgweirctl promote standby1; here: pgweirctl rejoin primary" in said
+    assert not managed.ask("primary", "select pg_is_in_recovery()")
+    managed.do(*there, "stop", "standby1")
 
 
 @pytest.mark.parametrize("sync", ["off", "on"])
@@ -59,7 +81,7 @@ def test_a_lost_primary(make, sync):
         took = time.monotonic() - begin
     finally:
         ledger.stop()
-    assert took < seconds(5), said
+    assert took < seconds(15), said
     lost = ledger.lost("standby1")
     print(f"\nsync = {sync}: writes after {took:.2f} s, {len(lost)} of {len(ledger.confirmed)} confirmed rows lost")
     if sync == "on":
@@ -189,48 +211,6 @@ def test_a_dry_run_changes_nothing(make):
     assert managed.json("status")["ok"]
 
 
-def test_a_switchover_killed_anywhere_is_finished_by_the_next(make):
-    managed = make()
-    ledger = Ledger(managed)
-    try:
-        ledger.wait_for_another(20)
-        here, there = "primary", "standby1"
-        kills = 0
-        for step in range(1, 30):
-            killed = managed.kill_after(step, "switchover", "--to", there)
-            kills += killed
-            managed.do("switchover", "--to", there)
-            assert managed.primary_now() == there, f"killed at step {step}"
-            ledger.wait_for_another(20)
-            here, there = there, here
-            if not killed:
-                break
-        assert kills >= 8
-        assert "has begun" not in managed.do("status")
-    finally:
-        ledger.stop()
-    assert ledger.errors == 0
-    assert not ledger.lost(here)
-    managed.do("check")
-
-
-def test_a_promotion_killed_anywhere_is_finished_by_the_next(make):
-    managed = make()
-    for step in range(1, 8):
-        old = managed.primary_now()
-        new = "standby1" if old == "primary" else "primary"
-        managed.kill_server(old)
-        killed = managed.kill_after(step, "promote", new)
-        managed.do("promote", new)
-        assert managed.primary_now() == new, f"killed at step {step}"
-        with managed.through() as connection:
-            assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
-        managed.do("rejoin", old)
-        if not killed:
-            break
-    assert step > 3
-
-
 def test_a_replaced_primary_is_not_started_again(make):
     managed = make(pooler=False)
     managed.kill_server("primary")
@@ -266,7 +246,7 @@ def test_impatience_does_not_leave_work_held(make):
         connection.execute("begin")
         connection.execute("select 1")
         with subprocess.Popen(
-            managed.command("switchover", "--wait", "3"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            managed.command("switchover", "--wait", "20"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             deadline = time.monotonic() + seconds(20)
             while not any(row[0] == "connect" and str(row[-2]) == "1" for row in managed.console("show databases")):
@@ -278,12 +258,3 @@ def test_impatience_does_not_leave_work_held(make):
         connection.execute("commit")
         assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
     assert managed.primary_now() == "primary"
-
-
-def test_a_rejoin_killed_anywhere_is_finished_by_the_next(make):
-    managed = make(pooler=False)
-    managed.kill_server("primary")
-    managed.do("promote", "standby1")
-    assert managed.finish_with_kills("rejoin", "primary") >= 3
-    assert managed.ask("primary", "select pg_is_in_recovery()")
-    managed.do("rejoin", "primary")

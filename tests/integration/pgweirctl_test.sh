@@ -7,10 +7,11 @@ set -u
 
 ctl=$(realpath "$1")
 sample=$(realpath "$2")
-# Below the ports that the kernel gives to outgoing connections, or one of these may come first.
+# Below the ports that the kernel gives to outgoing connections, or one of these may come first, and below those that other
+# tests give themselves.
 port=${3:-$(python3 -c "import random, socket
 while True:
-    port = random.randrange(10000, 20000)
+    port = random.randrange(7000, 9990)
     try:
         socket.create_server(('127.0.0.1', port)).close()
         socket.create_server(('127.0.0.1', port + 1)).close()
@@ -146,7 +147,7 @@ stopping() {
     python3 -c "import socket, signal
 s = socket.create_server(('127.0.0.1', $port)); signal.pause()" &
     listener=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         ss -Hltn "sport = :$port" 2>/dev/null | grep -q . && break
         sleep 0.05
     done

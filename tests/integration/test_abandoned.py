@@ -139,7 +139,7 @@ def test_read_that_is_not_proved_is_left_to_finish(narrow, ledger):
     client.send(query("select noting()"))
     wait_until(lambda: ledger.backends("query like 'select noting%'") == 1, "it runs")
     client.reset()
-    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row", seconds(5))
+    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row")
     works(narrow)
     ledger.ask("drop function noting")
 
@@ -151,7 +151,7 @@ def test_transaction_that_ends_in_the_same_text_is_not_cancelled(narrow, ledger)
     client.send(query("insert into ledger select 'kept' from pg_sleep(0.7); commit"))
     wait_until(lambda: ledger.backends("query like 'insert%'") == 1, "it runs")
     client.reset()
-    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row", seconds(5))
+    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row")
 
 
 @pytest.mark.parametrize("end", VANISH)
@@ -166,7 +166,7 @@ def test_autocommit_write_under_way_is_committed(narrow, ledger, end, how):
     wait_until(lambda: ledger.backends("query like 'insert%'") == 1, "it runs")
     getattr(client, end)()
     works(narrow)
-    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row", seconds(5))
+    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row")
 
 
 def test_commit_under_way_is_done(narrow, ledger):
@@ -184,7 +184,7 @@ def test_commit_under_way_is_done(narrow, ledger):
     wait_until(lambda: ledger.backends("state = 'active' and query = 'commit'") == 1, "it commits")
     client.reset()
     works(narrow)
-    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row", seconds(5))
+    wait_until(lambda: ledger.ask("select count(*) from ledger") == 1, "the row")
     ledger.ask("drop function slow cascade")
 
 
@@ -276,7 +276,7 @@ def test_waiting_client_that_leaves_gets_no_server(narrow, ledger, end):
         holder.ask("begin")
         waiter = narrow.client()
         waiter.send(query("insert into ledger values ('ghost')"))
-        assert waiter.silent_for(0.2)
+        wait_until(lambda: narrow.pool()["cl_waiting"] == 1, "it waits")
         getattr(waiter, end)()
         wait_until(lambda: narrow.pool()["cl_waiting"] == 0, "it has left the queue")
         holder.ask("commit")

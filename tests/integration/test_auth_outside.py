@@ -4,9 +4,11 @@ import getpass
 import os
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
+from certificates import Authority
 from harness import pgweir_only, refused, works
 from pooler import seconds
 from postgres import PASSWORDS, free_port, own_folder, temporary_folder, unprivileged
@@ -182,7 +184,7 @@ def test_password_that_pam_took_goes_on_to_the_server(start_pooler, folder, pam)
 
 
 def test_slow_pam_holds_up_nobody(start_hba, folder, pam):
-    wait = f"touch {folder}/begun\nwhile [ ! -e {folder}/go ]; do sleep 0.05; done\n"
+    wait = f"touch {folder}/begun\nwhile [ -d {folder} ] && [ ! -e {folder}/go ]; do sleep 0.05; done\n"
     write(f"{folder}/ask", "#!/bin/sh\n" + wait, 0o755)
     os.chmod(folder, 0o777)
     pooler = start_hba(f"host all app all pam pamservice={pam}\nhost all all all trust\n")
@@ -211,6 +213,9 @@ LDAP_CONFIG = """
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+TLSCACertificateFile {authority}
+TLSCertificateFile {certificate}
+TLSCertificateKeyFile {key}
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {folder}/pid
@@ -260,22 +265,26 @@ userPassword: twin secret
 
 
 @pytest.fixture(scope="module")
-def ldap():
-    """An LDAP server's port."""
+def ldap_server():
+    """An LDAP server: its ports, and the authority that its certificate is of."""
     if not os.path.exists("/usr/sbin/slapd"):
         pytest.skip("slapd is not installed")
     folder = temporary_folder("pgweir-ldap-")
     own_folder(f"{folder}/data")
-    config = write(f"{folder}/conf", LDAP_CONFIG.format(folder=folder))
+    authority = Authority(folder)
+    certificate, key = authority.server("ldap")
+    text = LDAP_CONFIG.format(folder=folder, authority=authority.certificate, certificate=certificate, key=key)
+    config = write(f"{folder}/conf", text)
     entries = write(f"{folder}/ldif", LDAP_ENTRIES)
     command = ["/usr/sbin/slapadd", "-f", config, "-l", entries]
     loaded = subprocess.run(
         command, capture_output=True, text=True, check=False, **unprivileged()
     )
     assert loaded.returncode == 0, loaded.stderr
-    port = free_port()
+    port, tls_port = free_port(), free_port()
+    at = f"ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"
     server = subprocess.Popen(
-        ["/usr/sbin/slapd", "-f", config, "-h", f"ldap://127.0.0.1:{port}", "-d", "0"],
+        ["/usr/sbin/slapd", "-f", config, "-h", at, "-d", "0"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -290,10 +299,16 @@ def ldap():
             return False
 
     wait_until(answers, "slapd listens")
-    yield port
+    yield SimpleNamespace(port=port, tls_port=tls_port, authority=authority)
     server.terminate()
     server.wait()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def ldap(ldap_server):
+    """Its port without TLS."""
+    return ldap_server.port
 
 
 SIMPLE = 'ldapprefix="uid=" ldapsuffix=",dc=test"'
@@ -351,6 +366,28 @@ def test_ldap_search_must_find_one(start_ldap, ldap):
     wait_until(lambda: "more than one entry" in pooler.log(), "the log says why")
 
 
+def secured_ldap(server):
+    """The ways to reach it over TLS."""
+    return [(server.port, "ldaptls=1"), (server.tls_port, "ldapscheme=ldaps")]
+
+
+def test_ldap_over_tls(start_ldap, ldap_server, monkeypatch):
+    """By StartTLS and from the beginning; whom to believe is libldap's to know."""
+    monkeypatch.setenv("LDAPTLS_CACERT", ldap_server.authority.certificate)
+    for port, how in secured_ldap(ldap_server):
+        check_outside_users(start_ldap(port, f"{SIMPLE} {how}"), "ldap secret")
+
+
+def test_ldap_server_that_is_not_believed(start_ldap, ldap_server, monkeypatch):
+    """It does not get to see the password."""
+    monkeypatch.setenv("LDAPTLS_CACERT", Authority(ldap_server.authority.folder, "stranger").certificate)
+    for (port, how), complaint in zip(secured_ldap(ldap_server), ("StartTLS", "Can't contact LDAP server")):
+        pooler = start_ldap(port, f"{SIMPLE} {how}")
+        with refused("28P01", "LDAP authentication failed"):
+            pooler.client(user="app", password="ldap secret")
+        wait_until(lambda p=pooler, c=complaint: c in p.log(), "the log says why")
+
+
 def test_ldap_server_that_is_down(start_ldap):
     pooler = start_ldap(free_port(), SIMPLE)
     with refused("28P01", "LDAP authentication failed"):
@@ -378,9 +415,10 @@ def test_log_in_that_computes_holds_up_nobody(start_pooler):
         # The thread that computes is a nice one: on a busy machine it takes its time.
         pooler.reload(auth_type="scram-sha-256", scram_iterations=500_000, client_login_timeout=0)
         logging_in = [begin_scram(pooler, user) for user in ("app", "other", "nobody_at_all")]
+        assert busy.ask("select 1") == "1"
+        assert logging_in[-1].silent_for(0.001), "computed already: nothing was shown"
         for _ in range(20):
             assert busy.ask("select 1") == "1"
-        assert logging_in[-1].silent_for(0.001), "computed already: nothing was shown"
         logging_in.pop().vanish()
         for client in logging_in:
             assert client.read_message(seconds(120)).body[:4] == b"\0\0\0\x0b"

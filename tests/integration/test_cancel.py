@@ -22,7 +22,7 @@ def test_cancel_reaches_the_running_query(pooler, primary):
         watch = Stopwatch()
         client.cancel()
         check_error(client.read_result().error, "57014", "canceling statement due to user request")
-        assert watch.elapsed < seconds(3)
+        assert watch.elapsed < seconds(15)
         assert client.ask("select 1") == "1"
 
 
@@ -101,9 +101,9 @@ def test_cancel_for_a_waiting_client_ends_its_wait(start_pooler):
     with pooler.client() as holder, pooler.client() as waiter:
         holder.ask("begin")
         waiter.send(query("select 1"))
-        assert waiter.silent_for(0.2)
+        wait_until(lambda: pooler.pool()["cl_waiting"] == 1, "it waits")
         waiter.cancel()
-        check_error(waiter.read_result(seconds(5)).error, "57014")
+        check_error(waiter.read_result(seconds(15)).error, "57014")
         assert holder.ask("select 1") == "1"
         holder.ask("commit")
         assert waiter.ask("select 2") == "2"
@@ -116,9 +116,10 @@ def test_cancel_of_a_long_query_that_waits_leaves_the_client_readable(start_pool
     with pooler.client() as holder, pooler.client() as waiter:
         holder.ask("begin")
         waiter.send(query("select 1 -- " + 100_000 * "x"))
+        wait_until(lambda: pooler.pool()["cl_waiting"] == 1, "it waits")
         assert waiter.silent_for(0.5)
         waiter.cancel()
-        check_error(waiter.read_result(seconds(5)).error, "57014")
+        check_error(waiter.read_result(seconds(15)).error, "57014")
         holder.ask("commit")
         assert waiter.ask("select 2") == "2"
 
@@ -135,7 +136,7 @@ def test_cancel_of_half_a_query_that_waits_does_not_lose_the_rest(start_pooler):
         time.sleep(0.3)
         waiter.send(data[20_000:])
         holder.ask("commit")
-        assert waiter.read_result(seconds(5)).value == "1"
+        assert waiter.read_result(seconds(15)).value == "1"
 
 
 def test_cancel_for_a_client_that_has_left_hurts_nobody(start_pooler, primary):
@@ -159,7 +160,7 @@ def test_cancel_works_when_the_pool_and_the_server_count_are_full(start_pooler, 
         client.send(query("select pg_sleep(20)"))
         wait_until(lambda: running(primary), "the query runs")
         client.cancel()
-        check_error(client.read_result(seconds(5)).error, "57014")
+        check_error(client.read_result(seconds(15)).error, "57014")
 
 
 def test_cancel_over_the_unix_socket(pooler, primary):
@@ -170,7 +171,7 @@ def test_cancel_over_the_unix_socket(pooler, primary):
         client.send(query("select pg_sleep(20)"))
         wait_until(lambda: running(primary), "the query runs")
         client.cancel()
-        check_error(client.read_result(seconds(5)).error, "57014")
+        check_error(client.read_result(seconds(15)).error, "57014")
 
 
 def test_cancel_storm_hits_only_its_owner(start_pooler):
@@ -207,8 +208,13 @@ def test_cancel_storm_hits_only_its_owner(start_pooler):
         ]
         for thread in threads:
             thread.start()
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
+        begin = time.monotonic()
+
+        def is_over():
+            enough = outcome["innocent"] > 50 and outcome["victim"] > 20 and outcome["canceled"] > 0
+            return time.monotonic() - begin > (5 if enough else 60)
+
+        while not is_over():
             target.cancel()
             time.sleep(random.uniform(0, 0.004))
         stop.set()

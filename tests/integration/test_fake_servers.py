@@ -318,7 +318,7 @@ def test_idle_server_that_talks_is_closed_or_ignored(with_fake):
 
 def test_message_to_nobody_is_never_continued_to_the_next_client(with_fake):
     """A notification for an idle server, whose second half comes when another client has it."""
-    talk = threading.Event()
+    talk, talks = threading.Event(), threading.Event()
     notification = message("A", struct.pack("!i", 1) + cstring("channel") + cstring("x" * 2000))
 
     def script(connection):
@@ -328,6 +328,7 @@ def test_message_to_nobody_is_never_continued_to_the_next_client(with_fake):
         connection.send(one_row("first"))
         talk.wait(10)
         connection.send(notification[:700])
+        talks.set()
         if connection.read_message().type == "X":
             return  # the other client is on another worker, and a server that talks is not moved
         connection.send(notification[700:1400])
@@ -339,6 +340,7 @@ def test_message_to_nobody_is_never_continued_to_the_next_client(with_fake):
     with pooler.client("fake") as one, pooler.client("fake") as other:
         assert one.ask("select 1") == "first"
         talk.set()
+        assert talks.wait(30)
         time.sleep(seconds(0.3))
         # The other client is dealt to the next worker, if there is one, and gets a new server there.
         assert other.ask("select 1") == ("second" if WORKERS == 1 else "first")

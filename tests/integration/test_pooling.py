@@ -180,20 +180,22 @@ def _wait_in_queue(pooler, client, place, sql):
 def _wait_for_answers(waiting, pending, until, at_most=1000):
     """Reads the answers that come until then; appends (index, time) in the order of their coming."""
     arrived = []
-    while pending and time.monotonic() < until and len(arrived) < at_most:
+    while True:  # once at least, however late it is
         for index in sorted(pending):
             if not waiting[index].silent_for(0.002):
                 waiting[index].read_result()
                 arrived.append((index, time.monotonic()))
                 pending.discard(index)
-    return arrived
+        if not pending or len(arrived) >= at_most or time.monotonic() >= until:
+            return arrived
 
 
 @pytest.mark.parametrize("setting", ["global", "database"])
 def test_reserve_serves_five_after_its_timeout_and_the_rest_in_order(
     start_pooler, primary, setting
 ):
-    """40 clients in open transactions, a pool of 25 and a reserve of 5 after 3 s."""
+    """40 clients in open transactions, a pool of 25 and a reserve of 5."""
+    patience = seconds(5)  # all have to be in the queue by then
     own = {"reserve_pool_size": 5}
     databases = None
     if setting == "database":
@@ -201,7 +203,7 @@ def test_reserve_serves_five_after_its_timeout_and_the_rest_in_order(
         where = f"host=127.0.0.1 port={primary.port}"
         databases = {"app": f"{where} pool_size=25 reserve_pool=5"}
     pooler = start_pooler(
-        databases=databases, default_pool_size=25, reserve_pool_timeout=3, **own
+        databases=databases, default_pool_size=25, reserve_pool_timeout=patience, **own
     )
     with clients(pooler, 40) as everybody:
         for client in everybody[:25]:
@@ -211,12 +213,12 @@ def test_reserve_serves_five_after_its_timeout_and_the_rest_in_order(
             _wait_in_queue(pooler, everybody[index], index - 24, "begin")
         pending = set(range(25, 40))
         last_asked = time.monotonic()
-        arrived = _wait_for_answers(everybody, pending, last_asked + seconds(5.5), at_most=5)
+        arrived = _wait_for_answers(everybody, pending, last_asked + seconds(30), at_most=5)
         # All of the others have waited as long by now.
-        arrived += _wait_for_answers(everybody, pending, max(last_asked + 3, time.monotonic()) + 1)
+        arrived += _wait_for_answers(everybody, pending, max(last_asked + patience, time.monotonic()) + 1)
         assert sorted(index for index, _ in arrived) == [25, 26, 27, 28, 29]
         for _, when in arrived:
-            assert 3 <= when - first_asked <= seconds(5.5)
+            assert when - first_asked >= patience
         assert primary.backends() == pooler.servers() == 30
         for index in range(30, 40):
             everybody[index - 30].ask("commit")
@@ -245,7 +247,7 @@ def test_query_wait_timeout_ends_the_wait(start_pooler):
         watch = Stopwatch()
         waiter.send(query("select 1"))
         closed_with(waiter, "53300", "query_wait_timeout")
-        assert 0.9 <= watch.elapsed <= seconds(3)
+        assert 0.9 <= watch.elapsed <= seconds(15)
         assert holder.ask("select 1") == "1"
 
 
@@ -337,22 +339,22 @@ def test_min_pool_size_is_kept_ready(start_pooler, primary):
     pooler = start_pooler(min_pool_size=3)
     with pooler.client() as client:
         client.ask("select 1")
-        wait_until(lambda: primary.backends() == 3, "three servers", seconds(8))
+        wait_until(lambda: primary.backends() == 3, "three servers")
         primary.terminate_backends()
-        wait_until(lambda: primary.backends() == 3, "three servers again", seconds(8))
+        wait_until(lambda: primary.backends() == 3, "three servers again")
 
 
 # Life of server connections
 
 
 def test_idle_servers_are_closed_after_server_idle_timeout(start_pooler, primary):
-    pooler = start_pooler(server_idle_timeout=1)
+    pooler = start_pooler(server_idle_timeout=3)
     with pooler.client() as client:
-        client.ask("select 1")
         watch = Stopwatch()
+        client.ask("select 1")
         assert primary.backends() == 1
-        wait_until(lambda: primary.backends() == 0, "no server left", seconds(6))
-        assert watch.elapsed > 0.7
+        wait_until(lambda: primary.backends() == 0, "no server left")
+        assert watch.elapsed >= 2.9
         assert client.ask("select 1") == "1"
 
 
@@ -360,7 +362,7 @@ def test_servers_are_replaced_after_server_lifetime(start_pooler, primary):
     pooler = start_pooler(server_lifetime=1, default_pool_size=1)
     with pooler.client() as client:
         pid = client.ask(PID)
-        wait_until(lambda: client.ask(PID) != pid, "another server", seconds(6), every=0.2)
+        wait_until(lambda: client.ask(PID) != pid, "another server", every=0.2)
         wait_until(lambda: primary.backends() <= 1, "one server")
 
 
@@ -523,23 +525,23 @@ def test_standby_is_served_like_any_database(start_pooler, cluster):
 def _gets_an_error(pooler, database):
     """A client of a database that cannot be reached is told so; it does not hang."""
     with pytest.raises((ServerError, ConnectionClosed)):
-        with pooler.client(database, timeout=15) as client:
+        with pooler.client(database, timeout=60) as client:
             client.ask("select 1")
 
 
 def test_server_that_refuses_is_tried_again(start_pooler, cluster):
-    pooler = start_pooler(server_login_retry=1, query_wait_timeout=3, client_login_timeout=3)
+    pooler = start_pooler(server_login_retry=1, query_wait_timeout=5, client_login_timeout=5)
     works(pooler)
     cluster.primary.stop()
     try:
         _gets_an_error(pooler, "app")
     finally:
         cluster.primary.start()
-    wait_until(lambda: _can_connect(pooler), "works again", seconds(10), every=0.2)
+    wait_until(lambda: _can_connect(pooler), "works again", every=0.2)
 
 
 def test_client_that_waits_is_served_when_the_server_comes_back(start_pooler, cluster):
-    pooler = start_pooler(server_login_retry=1, query_wait_timeout=20)
+    pooler = start_pooler(server_login_retry=1, query_wait_timeout=60)
     with pooler.client() as client:
         client.ask("select 1")
         cluster.primary.stop()
@@ -548,7 +550,7 @@ def test_client_that_waits_is_served_when_the_server_comes_back(start_pooler, cl
             time.sleep(0.3)
         finally:
             cluster.primary.start()
-        assert client.read_result(seconds(10)).value == "42"
+        assert client.read_result(seconds(30)).value == "42"
 
 
 def test_server_that_never_answers_costs_server_connect_timeout(start_pooler):
@@ -556,12 +558,12 @@ def test_server_that_never_answers_costs_server_connect_timeout(start_pooler):
         pooler = start_pooler(
             databases={"silent": f"host=127.0.0.1 port={silent.port}"},
             server_connect_timeout=1,
-            query_wait_timeout=4,
-            client_login_timeout=4,
+            query_wait_timeout=10,
+            client_login_timeout=10,
         )
         watch = Stopwatch()
         client = pooler.raw().startup("app", "silent", read=False)
-        wait_until(lambda: silent.accepted >= 2, "a second attempt", seconds(8))
+        wait_until(lambda: silent.accepted >= 2, "a second attempt")
         assert watch.elapsed >= 0.9
         client.reset()
         _gets_an_error(pooler, "silent")
@@ -585,7 +587,7 @@ def test_client_idle_timeout(start_pooler):
     pooler = start_pooler(client_idle_timeout=1)
     watch = Stopwatch()
     closed_with(pooler.client(), "57P05", "client_idle_timeout")
-    assert 0.9 <= watch.elapsed <= seconds(4)
+    assert 0.9 <= watch.elapsed <= seconds(15)
     works(pooler)
 
 
@@ -600,34 +602,34 @@ def test_client_idle_timeout_of_one_user_is_no_one_elses(start_pooler):
 def test_idle_transaction_timeout(start_pooler, primary):
     pooler = start_pooler(idle_transaction_timeout=1, default_pool_size=1)
     client = pooler.client()
-    client.ask("begin")
     watch = Stopwatch()
+    client.ask("begin")
     closed_with(client, "25P03", "idle transaction timeout")
-    assert 0.8 <= watch.elapsed <= seconds(4)
+    assert 0.8 <= watch.elapsed <= seconds(15)
     works(pooler)
     nothing_is_open(primary)
 
 
 def test_idle_transaction_timeout_spares_busy_transactions(start_pooler):
-    pooler = start_pooler(idle_transaction_timeout=1)
+    pooler = start_pooler(idle_transaction_timeout=3)
     with pooler.client() as client:
         client.ask("begin")
-        assert client.ask("select 1 from pg_sleep(1.6)") == "1"
+        assert client.ask("select 1 from pg_sleep(3.6)") == "1"
         client.ask("commit")
-        time.sleep(1.5)
+        time.sleep(3.5)
         assert client.ask("select 1") == "1"
 
 
 @pgweir_only
 def test_transaction_timeout(start_pooler, primary):
-    pooler = start_pooler(transaction_timeout=1, default_pool_size=1)
+    pooler = start_pooler(transaction_timeout=3, default_pool_size=1)
     client = pooler.client()
-    client.ask("begin")
     watch = Stopwatch()
-    while watch.elapsed < 0.4:
+    client.ask("begin")
+    while watch.elapsed < 1:
         client.ask("select 1")
     closed_with(client, "25P04", "transaction timeout")
-    assert 0.8 <= watch.elapsed <= seconds(4)
+    assert 2.8 <= watch.elapsed <= seconds(15)
     works(pooler)
     nothing_is_open(primary)
 
@@ -636,19 +638,19 @@ def test_query_timeout(start_pooler):
     pooler = start_pooler(query_timeout=1)
     client = pooler.client()
     watch = Stopwatch()
-    client.send(query("select pg_sleep(6)"))
+    client.send(query("select pg_sleep(60)"))
     closed_with(client, "57014", "query timeout")
-    assert 0.8 <= watch.elapsed <= seconds(4)
+    assert 0.8 <= watch.elapsed <= seconds(15)
     works(pooler)
 
 
 def test_client_login_timeout(start_pooler):
     # With tcp_defer_accept, who says nothing is nobody for 45 seconds.
     pooler = start_pooler(client_login_timeout=1, tcp_defer_accept=0)
-    client = pooler.raw()
     watch = Stopwatch()
+    client = pooler.raw()
     client.read_to_end()
-    assert 0.8 <= watch.elapsed <= seconds(4)
+    assert 0.8 <= watch.elapsed <= seconds(15)
     works(pooler)
 
 

@@ -1,6 +1,9 @@
 """Reads go to standbys, own writes are always seen, what a standby refuses is asked again, and a change of primary is
 a pause. Each test has servers of its own."""
 
+import itertools
+import os
+import signal
 import threading
 import time
 
@@ -14,13 +17,16 @@ from wire import bind, describe, execute, parse, query, request, sync, wait_unti
 
 pytestmark = pgweir_only
 
+SOON = {"read_wait_timeout": 0.01}  # where the standby cannot show what is asked, and the primary has to
+
 
 @pytest.fixture
 def route(replicas, start_pooler):
-    """route(standbys=1, more="", **settings) -> Routed. The primary takes no reads, unless it is told to."""
+    """route(standbys=1, more="", **settings) -> Routed. The primary takes no reads, unless it is told to: they wait
+    for the standby, however long that takes."""
 
     def start(standbys=1, more="", **settings):
-        settings = {"read_from_primary": 0, **settings}
+        settings = {"read_from_primary": 0, "read_wait_timeout": 30, **settings}
         return Routed(replicas, start_pooler, standbys, more, settings)
 
     return start
@@ -261,7 +267,7 @@ def test_deferring_begin_can_be_turned_off(route):
 
 
 def test_own_write_is_seen_while_the_standby_is_behind(route):
-    r = route()
+    r = route(**SOON)
     with r.pooler.client() as client:
         r.pause_replay()
         for value in range(1, 6):
@@ -279,7 +285,7 @@ def test_own_write_is_seen_while_the_standby_is_behind(route):
 
 
 def test_what_was_seen_is_never_unseen(route):
-    r = route(standbys=2)
+    r = route(standbys=2, **SOON)
     with r.pooler.client() as reader, r.pooler.client() as writer:
         r.standbys[1].ask("select pg_wal_replay_pause()")
         seen = 0
@@ -290,8 +296,94 @@ def test_what_was_seen_is_never_unseen(route):
             seen = now
 
 
+def begin_commit(r, writer):
+    """Commits a value that the standby shows and the primary does not, because it waits for a standby that there is
+    not. Returns the value."""
+    r.primary.configure("synchronous_commit", "on")
+    r.primary.configure("synchronous_standby_names", "nobody")
+    tried = itertools.count(1)
+
+    def is_answered():
+        return not writer.silent_for(0.05)
+
+    def waits():
+        """PostgreSQL's processes read the settings one by one: commits wait when all have."""
+        value = next(tried)
+        writer.send(query(f"update t set b = {value} where a = 1"))
+        wait_until(lambda: is_answered() or r.primary.backends("wait_event = 'SyncRep'") == 1, "it is answered or waits")
+        if not is_answered():
+            return str(value)
+        assert not writer.read_result().errors
+        return None
+
+    return wait_until(waits, "a commit waits for a standby")
+
+
+def end_commit(r, writer):
+    r.primary.configure("synchronous_standby_names", "")
+    assert not writer.read_result().errors
+
+
+def test_primary_that_does_not_show_a_commit_yet_is_waited_for(route):
+    r = route(primary_wait_timeout=60)
+    with r.pooler.client() as client, r.pooler.client() as reader, r.pooler.client() as writer:
+        value = begin_commit(r, writer)
+        wait_until(lambda: reader.ask(READ) == value, "the standby shows it")
+        assert client.ask("/* pgweir: primary */ " + READ) != value, "who has not seen it need not wait"
+        reader.send(query("/* pgweir: primary */ " + READ))
+        assert reader.silent_for(0.5), "what it has seen is not there yet"
+        end_commit(r, writer)
+        assert reader.read_result().value == value
+        assert r.count("to the primary", "what was seen is not shown in time") == 0
+
+
+def test_primary_that_does_not_show_a_commit_is_not_waited_for_for_ever(route):
+    r = route(primary_wait_timeout=0.3)
+    with r.pooler.client() as reader, r.pooler.client() as writer:
+        value = begin_commit(r, writer)
+        wait_until(lambda: reader.ask(READ) == value, "the standby shows it")
+        assert reader.ask("/* pgweir: primary */ " + READ) != value
+        assert r.count("to the primary", "what was seen is not shown in time") == 1
+        end_commit(r, writer)
+
+
+def test_wait_for_the_primary_begins_anew_after_a_read_on_the_standby(route):
+    r = route(more="read_consistency=database", primary_wait_timeout=6, **SOON)
+    with r.pooler.client() as reader, r.pooler.client() as writer, r.pooler.client() as other:
+        value = begin_commit(r, writer)
+        wait_until(lambda: reader.ask(READ) == value, "the standby shows it")
+        r.pause_replay()
+        assert not other.query("set synchronous_commit = local; update t set b = 5 where a = 2").errors
+        reader.send(query(READ))  # the standby has not the last write, the primary does not show what was seen
+        assert reader.silent_for(0.3)
+        r.resume_replay()
+        assert reader.read_result().value == value
+        time.sleep(6)  # longer than that read might have waited
+        reader.send(query("/* pgweir: primary */ " + READ))
+        assert reader.silent_for(0.5), "this wait is another one"
+        end_commit(r, writer)
+        assert reader.read_result().value == value
+        assert r.count("to the primary", "what was seen is not shown in time") == 0
+
+
+def test_read_that_is_cancelled_while_it_waits_leaves_nothing_behind(route):
+    r = route(more="pool_size=1")
+    with r.pooler.client() as slow, r.pooler.client() as client:
+        slow.send(query("/* pgweir: standby */ select pg_sleep(60)"))
+        wait_until(lambda: r.standbys[0].backends("query like '%pg_sleep(60)' and state = 'active'") == 1, "it runs")
+        client.send(query(READ))
+        wait_until(lambda: r.pooler.pool()["cl_waiting"] == 1, "it waits for the standby's server")
+        client.cancel()
+        assert client.read_result().error.code == "57014"
+        assert client.ask("/* pgweir: primary */ select 7") == "7"
+        slow.cancel()
+        assert slow.read_result().error.code == "57014"
+        with r.counted("read on a standby"):
+            assert client.ask(READ) == "0"
+
+
 def test_eventual_shows_what_there_is(route):
-    r = route(more="read_consistency=eventual")
+    r = route(more="read_consistency=eventual", **SOON)
     with r.pooler.client() as client:
         r.pause_replay()
         client.query("update t set b = 1 where a = 1")
@@ -305,7 +397,7 @@ def test_eventual_shows_what_there_is(route):
 
 
 def test_write_of_one_connection_is_read_on_another_in_database_mode(route):
-    r = route(more="read_consistency=database")
+    r = route(more="read_consistency=database", **SOON)
     with r.pooler.client() as writer, r.pooler.client() as reader:
         assert reader.ask(READ) == "0"
         r.pause_replay()
@@ -315,7 +407,7 @@ def test_write_of_one_connection_is_read_on_another_in_database_mode(route):
 
 
 def test_position_is_carried_to_another_connection(route):
-    r = route()
+    r = route(**SOON)
     with r.pooler.client() as writer, r.pooler.client() as reader:
         assert reader.ask(READ) == "0"
         assert writer.ask("show pgweir.last_write") == ""
@@ -330,7 +422,7 @@ def test_position_is_carried_to_another_connection(route):
 
 
 def test_late_standby_is_not_read(route):
-    r = route(max_standby_lag=1000, more="read_consistency=eventual")
+    r = route(max_standby_lag=1000, max_standby_lag_time=0, more="read_consistency=eventual", **SOON)
     r.pause_replay()
     r.primary.ask("update t set b = 1")
     wait_until(
@@ -349,14 +441,10 @@ def make_liar(r, sql):
     """A function that only reads, until it is known as one that does: then it writes."""
     r.primary.ask("create function lies() returns int stable language sql as 'select 5'")
     r.wait_for_judgement(sql)
-    r.primary.ask(
+    r.change_unnoticed(
         "create or replace function lies() returns int volatile language sql as"
-        " 'insert into t values (1000 + (random() * 1e9)::int, 0) returning 5'"
-    )
-    wait_until(
-        lambda: r.standbys[0].ask("select provolatile = 'v' from pg_proc where proname = 'lies'"),
-        "the standby has it",
-        seconds(10),
+        " 'insert into t values (1000 + (random() * 1e9)::int, 0) returning 5'",
+        "select provolatile = 'v' from pg_proc where proname = 'lies'",
     )
 
 
@@ -378,11 +466,9 @@ def test_refused_first_read_of_a_transaction_takes_its_begin_along(route):
     r = route()
     r.primary.ask("create table u (a int); grant all on u to public")
     r.wait_for_judgement("select count(*) from u")
-    r.primary.ask("drop table u; create unlogged table u (a int); grant all on u to public")
-    wait_until(
-        lambda: r.standbys[0].ask("select relpersistence = 'u' from pg_class where relname = 'u'"),
-        "the standby has it",
-        seconds(10),
+    r.change_unnoticed(
+        "drop table u; create unlogged table u (a int); grant all on u to public",
+        "select relpersistence = 'u' from pg_class where relname = 'u'",
     )
     with r.pooler.client() as client:
         with r.counted("sent again to the primary", "other"):
@@ -424,15 +510,14 @@ def test_standby_that_is_lost_before_it_answers_is_replaced_unseen(route):
     with r.pooler.client() as client:
         standby = r.standbys[0]
         client.send(query(slow))
-        wait_until(
-            lambda: standby.ask(
-                "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
-                " and usename = 'app' and state = 'active'"
-            )
-            == 1,
-            "the standby is at it",
-            seconds(10),
-        )
+
+        def is_at_it():
+            if not client.silent_for(0.001):  # it was over before anybody looked
+                assert not client.read_result().errors
+                client.send(query(slow))
+            return standby.backends("query like 'select pg_sleep%' and usename = 'app' and state = 'active'") == 1
+
+        wait_until(is_at_it, "the standby is at it")
         standby.stop("immediate")
         result = client.read_result(seconds(20))
         assert not result.errors, result.errors
@@ -552,12 +637,48 @@ def test_restart_of_the_primary_is_a_pause(route):
 
 
 def test_wait_for_a_primary_ends(route):
-    r = route(failover_wait_timeout=1)
+    r = route(failover_wait_timeout=1, **SOON)
     with r.pooler.client() as client:
         r.primary.stop("fast")
         assert client.ask(READ) == "0"
         client.send(query("update t set b = 2"))
         closed_with(client, "57P03", "no primary server", seconds(20))
+
+
+def test_wait_for_a_standby_ends_as_any_wait_for_a_server(route):
+    r = route(failover_wait_timeout=0, query_wait_timeout=5)
+    with r.pooler.client() as client:
+        r.standbys[0].stop("fast")
+        assert not client.query("set pgweir.routing = 'standby'").errors
+        client.send(query(READ))
+        closed_with(client, "57P03", "no server to read from", seconds(30))
+
+
+def stop_prober(r):
+    """What the primary is asked about itself stays without an answer. Returns the process that does not answer."""
+    process = int(r.primary.ask("select pid from pg_stat_activity where application_name = 'pgweir topology'"))
+    os.kill(process, signal.SIGSTOP)
+    return process
+
+
+def test_position_of_a_write_is_not_waited_for_for_ever(route):
+    r = route(failover_wait_timeout=1, topology_interval=3, **SOON)
+    prober = stop_prober(r)
+    with r.pooler.client() as client:
+        assert not client.query("update t set b = 2 where a = 1").errors
+        assert client.query("show pgweir.last_write", seconds(30)).error.code == "57P03"
+        assert client.ask("/* pgweir: primary */ " + READ) == "2", "the session goes on"
+    os.kill(prober, signal.SIGCONT)
+
+
+def test_read_that_no_standby_can_answer_waits_for_a_primary_no_longer_than_a_write(route):
+    r = route(failover_wait_timeout=1, topology_interval=3, **SOON)
+    prober = stop_prober(r)
+    with r.pooler.client() as client:
+        assert not client.query("update t set b = 2 where a = 1").errors
+        r.primary.kill(prober)  # nobody knows how much of the log the standby must have for that
+        client.send(query(READ))
+        closed_with(client, "57P03", "no primary server", seconds(30))
 
 
 def test_clients_that_wait_for_a_primary_are_limited(route):

@@ -180,6 +180,30 @@ class Sample(Pooler):
 
 
 @pytest.mark.skipif(not os.access(SAMPLE, os.R_OK), reason=f"{SAMPLE} is not here, or not for us to read")
+def test_conffile_is_read_at_the_next_reload(start_pooler):
+    pooler = start_pooler(query_wait_timeout=20)
+    other = f"{pooler.folder}/other.ini"
+    with open(f"{pooler.folder}/pgweir.ini", encoding="utf-8") as file:
+        text = file.read()
+    with open(other, "w", encoding="utf-8") as file:
+        file.write(text.replace("query_wait_timeout = 20", "query_wait_timeout = 30"))
+    os.chmod(other, 0o644)
+
+    def value(key):
+        return {row["key"]: row["value"] for row in pooler.show("config")}[key]
+
+    pooler.command(f"set conffile = '{other}'")
+    assert value("query_wait_timeout") == "20"
+    pooler.command("reload")
+    assert value("query_wait_timeout") == "30"
+    assert value("conffile") == other
+    pooler.command(f"set conffile = '{other}.not'")
+    with pytest.raises(Exception, match="RELOAD failed"):
+        pooler.command("reload")
+    assert f"{other}.not" in pooler.log()
+    assert value("query_wait_timeout") == "30"
+
+
 def test_samples_of_the_package_work_as_they_are(primary):
     pooler = Sample(primary, {"listen_port": free_port()})
     try:

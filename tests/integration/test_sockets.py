@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from harness import Stopwatch, check_error, pgweir_only, works
+from harness import Stopwatch, accepts, check_error, pgweir_only, works
 from pooler import ADMIN, WORKERS, Pooler, seconds
 from postgres import free_port
 from wire import Wire, query, wait_until
@@ -89,12 +89,6 @@ def test_each_host_has_its_own_port(start_pooler, cluster):
 
 
 # Processes
-
-
-def accepts(path):
-    """The file alone is there a moment earlier."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0
 
 
 def accepted(pooler):

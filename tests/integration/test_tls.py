@@ -5,14 +5,15 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import psycopg
 import pytest
 
 from certificates import Authority, client_context
 from fake_postgres import FakePostgres, authentication
-from harness import PASS, check_error, closed_with, gate, is_closed, refused, works
-from pooler import ADMIN, WORKERS
+from harness import PASS, check_error, closed_with, gate, is_closed, pgweir_only, refused, works
+from pooler import ADMIN, WORKERS, seconds
 from postgres import unprivileged
 from wire import (
     GSSENC_REQUEST,
@@ -291,7 +292,7 @@ def test_hostile_bytes(tls_pooler):
 
 
 def test_handshake_that_is_not_finished_times_out(tls_pooler):
-    pooler = tls_pooler(client_login_timeout=0.3)
+    pooler = tls_pooler(client_login_timeout=2)
     client = pooler.raw()
     client.send(SSL_REQUEST)
     assert client.read_bytes(1) == b"S"
@@ -525,14 +526,14 @@ def relay(secured):
     made.close()
 
 
-def test_servers_are_encrypted(tls_pooler, relay):
+def test_servers_are_encrypted(tls_pooler, relay, secured):
     """Queries and cancel requests too: nothing but the SSLRequest is in clear."""
     pooler = tls_pooler({"app": f"host=127.0.0.1 port={relay.port}"}, server_tls_sslmode="require")
     with pooler.client() as client:
         assert server_side_tls(client) == "TLSv1.3"
         assert columns_of(pooler, "SERVERS") == ["TLSv1.3/TLS_AES_256_GCM_SHA384"]
         client.send(query("select pg_sleep(60) /* in clear? */"))
-        wait_until(lambda: pooler.pool()["sv_active"] == 1, "it runs")
+        wait_until(lambda: secured.backends("query like '%in clear?%' and state = 'active'") == 1, "it runs")
         client.cancel()
         check_error(client.read_result().error, "57014")
         assert client.ask("select 1") == "1"
@@ -733,3 +734,19 @@ def test_server_log_in_with_channel_binding_works(tls_pooler):
     pooler = tls_pooler()
     with pooler.client(user="scram_user") as client:
         assert client.ask("select current_user") == "scram_user"
+
+
+@pgweir_only
+def test_session_with_a_server_over_tls_stays_in_its_process(tls_pooler):
+    """Online restart: the client could go, its server cannot."""
+    pooler = tls_pooler(pool_mode="session", client_tls_sslmode="disable")
+    client = pooler.client()
+    client.query("create temporary table own as select 7 as n")
+    old = pooler.restart()
+    for _ in range(3):
+        works(pooler)
+        assert client.ask("select n from own") == "7"
+    time.sleep(1)  # longer than the old process looks for clients that can go
+    assert client.ask("select n from own") == "7" and old.poll() is None
+    client.close()
+    assert old.wait(seconds(30)) == 0

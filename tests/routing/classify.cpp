@@ -83,9 +83,7 @@ void judge_all(const catalogue_ptr& names) {
         scope.catalogue = id;
         scope.role = role;
         scope.search_path = path;
-        judge.of(text, scope);
-        judge.wait_until_idle();
-        print(judge.of(text, scope));
+        print(judge.settled(text, scope));
     }
 }
 

@@ -271,8 +271,11 @@ def arguments():
         "--pinned",
         type=float,
         default=0.0,
-        help="in session mode, the share of reads that are pinned to the primary. A standby can show a commit before its"
-        " primary does (see docs/routing.md), so with these the checker finds something on a machine that is busy enough",
+        help="in session mode, the share of reads that are pinned to the primary, which may not show yet what a standby has"
+        " shown (see docs/routing.md)",
+    )
+    parser.add_argument(
+        "--patience", type=float, default=0.01, help="how long a read waits for a standby (read_wait_timeout; default 0.01)"
     )
     parser.add_argument("--seed", type=int, default=6432)
     parser.add_argument(
@@ -297,7 +300,7 @@ def main():
 
     try:
         replicas.servers[0].configure("synchronous_commit", "on")
-        settings = {"read_from_primary": 0, "default_pool_size": 40, "verbose": 0}
+        settings = {"read_from_primary": 0, "default_pool_size": 40, "read_wait_timeout": options.patience, "verbose": 0}
         more = f"read_consistency={options.consistency or CONSISTENCY[options.mode]}"
         good = check(options, Routed(replicas, start_pooler, 2, more, settings))
         poolers[0].stop()

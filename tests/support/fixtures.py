@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from managed import Managed
 from pooler import Pooler, allow_many_files, refusal_of_engine
 from postgres import Cluster, Replicas
 
@@ -74,3 +75,21 @@ def start_pooler(primary):
 def pooler(start_pooler):
     """A pooler with the harness's defaults: transaction mode, trust, five servers a pool."""
     return start_pooler()
+
+
+@pytest.fixture
+def make():
+    """make(standbys=…, settings=…, pooler=True): a cluster that runs, gone after the test."""
+    made = []
+
+    def one(standbys=1, settings=None, pooler=True, routing="off"):
+        managed = Managed(standbys, settings)
+        managed.settings["pooler"]["routing"] = routing
+        managed.write()
+        made.append(managed)
+        managed.make()
+        return managed.start_pooler() if pooler else managed
+
+    yield one
+    for managed in made:
+        managed.remove()

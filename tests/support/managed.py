@@ -15,6 +15,7 @@ import psycopg
 
 from pooler import executable, seconds
 from postgres import free_port, program, temporary_folder, unprivileged
+from wire import wait_until
 
 CTL = os.path.abspath(os.environ.get("PGWEIRCTL", "pgweirctl"))
 
@@ -36,6 +37,12 @@ class Managed:
         self.write()
         self.pooler = None
         self.pooler_settings = {}
+
+    def add_server(self, name):
+        self.names.append(name)
+        self.ports[name] = free_port()
+        self.settings[f"standby.{name}"] = {"port": self.ports[name]}
+        self.write()
 
     def write(self):
         with open(self.ini, "w", encoding="utf-8") as file:
@@ -83,24 +90,42 @@ class Managed:
             self.do("add-standby", name)
         return self
 
+    def another_machine(self, roles=("replication", "prober")):
+        """The root of another machine, which has these passwords: for --root."""
+        elsewhere = f"{self.folder}/elsewhere"
+        for path in (elsewhere, f"{elsewhere}/secrets"):
+            os.mkdir(path)
+            os.chmod(path, 0o755)
+        for role in roles:
+            shutil.copy(f"{self.root}/secrets/{role}_password", f"{elsewhere}/secrets/")
+        subprocess.run(["chown", "-R", "postgres", elsewhere], check=False)
+        return elsewhere
+
     def kill_after(self, step, *arguments):
         """Runs a command and kills it when it has told of so many things done. False: it ended before."""
+        return self.act_after(step, lambda process: process.kill(), *arguments)[0]
+
+    def act_after(self, step, action, *arguments):
+        """Runs a command and does something to its process when it has told of so many things done. Whether it came so
+        far, its exit code, and what it said."""
+        acted = False
+        said = []
         with subprocess.Popen(
-            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             for line in process.stdout:
+                said.append(line)
                 if line.startswith("  done "):
                     step -= 1
                     if step == 0:
-                        process.kill()
-                        process.wait()
-                        return True
+                        action(process)
+                        acted = True
             process.wait()
-            return False
+            return acted, process.returncode, "".join(said)
 
     def finish_with_kills(self, *arguments):
         """Kills the command after the first thing that it does, the next run after its second, and so on, until one
-        of them comes to its end. How often it was killed."""
+        of them comes to its end. How often it was killed: the fewer, the more a run did before it was dead."""
         kills = 0
         while self.kill_after(kills + 1, *arguments):
             kills += 1
@@ -147,7 +172,9 @@ class Managed:
             return int(file.readline())
 
     def kill_server(self, name):
-        os.kill(self.postmaster(name), signal.SIGKILL)
+        process = self.postmaster(name)
+        os.kill(process, signal.SIGKILL)
+        wait_until(lambda: not os.path.exists(f"/proc/{process}"), "the killed server is gone")
 
     def primary_now(self):
         roles = {s["name"]: s["role"] for s in self.json("status")["servers"]}

@@ -87,10 +87,12 @@ class Pooler:
             self.databases = {"app": at, "second": at}
         self.databases.update(databases or {})
         self.users = dict(users or {})
+        self.peers = {}
         self.passwords = dict(PASSWORDS if passwords is None else passwords)
         self.file = f"{self.folder}/pgweir.ini"
         self.log_path = f"{self.folder}/log"
         self.process = None
+        self.earlier = []  # processes whose place it has taken
         self.expect_exit = False
 
     def _defaults(self):
@@ -124,6 +126,8 @@ class Pooler:
         lines += [f"{name} = {value}" for name, value in self.users.items()]
         lines += ["[pgbouncer]"]
         lines += [f"{name} = {value}" for name, value in self.settings.items()]
+        if self.peers:
+            lines += ["[peers]"] + [f"{number} = {where}" for number, where in self.peers.items()]
         self._write_file("pgweir.ini", "\n".join(lines) + "\n")
 
     def _write_file(self, name, text):
@@ -154,6 +158,23 @@ class Pooler:
         wait_until(self._listens, "the pooler listens", seconds(15))
         return self
 
+    def restart(self):
+        """Online: another process takes the place of this one. The old one, which may still be finishing."""
+        old = self.process
+        if old is not None and self.settings["unix_socket_dir"]:  # else there is no file, or nobody to ask
+            wait_until(lambda: os.path.exists(f"{self.folder}/.s.pgweir-restart.{self.port}"), "it has a door")
+        self.spawn("-R")
+        if old is not None:
+            self.earlier.append(old)
+        gave_way = f"process {old.pid} has given way"
+
+        def in_charge():
+            assert self.process.poll() is None, f"the new process ended:\n{self.log()[-4000:]}"
+            return gave_way in self.log()
+
+        wait_until(in_charge, "the new process is in charge", seconds(30))
+        return old
+
     def _listens(self):
         assert self.process.poll() is None, f"the pooler ended at start:\n{self.log()}"
         try:
@@ -183,14 +204,17 @@ class Pooler:
             if self.alive():
                 self._end()
             self.check_exit()
+            for old in self.earlier:
+                assert old.wait(seconds(30)) == 0, f"exit {old.returncode}:\n{self.log()}"
         finally:
             self.remove()
 
     def remove(self):
         """Leaves nothing behind, whatever state it is in."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        for process in [self.process, *self.earlier]:
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end(self):
@@ -214,6 +238,17 @@ class Pooler:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def hold(self):
+        """Stops it as it is, and waits until none of its threads goes on; SIGCONT lets it go on."""
+        self.signal(signal.SIGSTOP)
+        threads = f"/proc/{self.process.pid}/task"
+
+        def stands(thread):
+            with open(f"{threads}/{thread}/stat", encoding="utf-8") as file:
+                return file.read().rpartition(")")[2].split()[0] == "T"
+
+        wait_until(lambda: all(stands(thread) for thread in os.listdir(threads)), "all its threads stand")
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:

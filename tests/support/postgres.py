@@ -5,6 +5,7 @@ Everything is under a temporary directory of its own, on free ports, with durabi
 programs run as user postgres, as PostgreSQL demands.
 """
 
+import contextlib
 import glob
 import os
 import pwd
@@ -127,6 +128,11 @@ def run(*command, **options):
     return done.stdout.decode()
 
 
+def children(process):
+    with open(f"/proc/{process}/task/{process}/children", encoding="utf-8") as file:
+        return [int(child) for child in file.read().split()]
+
+
 class Server:
     def __init__(self, folder, name):
         self.folder = folder
@@ -158,9 +164,8 @@ class Server:
         try:
             with open(f"{self.data}/postmaster.pid", encoding="utf-8") as file:
                 first = int(file.readline())
-            with open(f"/proc/{first}/task/{first}/children", encoding="utf-8") as file:
-                return [first, *map(int, file.read().split())]
-        except FileNotFoundError:
+            return [first, *children(first)]
+        except (FileNotFoundError, ProcessLookupError):
             return []
 
     def freeze(self):
@@ -169,10 +174,12 @@ class Server:
         for process in self._processes()[1:]:
             os.kill(process, signal.SIGSTOP)
 
-    def kill(self):
-        """Its first process is gone without a word, and the others follow as they notice."""
+    def kill(self, *stopped):
+        """Its first process is gone without a word, and the others follow as they notice, but for those that a test
+        has stopped."""
         processes = self._processes()
-        os.kill(processes[0], signal.SIGKILL)
+        for process in (processes[0], *stopped):
+            os.kill(process, signal.SIGKILL)
         self.running = False
         limit = time.monotonic() + 30
         while any(os.path.exists(f"/proc/{process}") for process in processes):
@@ -187,7 +194,8 @@ class Server:
 
     def thaw(self):
         for process in reversed(self._processes()):
-            os.kill(process, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(process, signal.SIGCONT)
 
     def connect(self, database="app", user="postgres", **options):
         return psycopg.connect(

@@ -29,13 +29,17 @@ class Routed:
         self.pooler = start_pooler(
             server=None, databases={"app": route_over(replicas.servers, more)}, **settings
         )
+        wait_until(self.all_serve, "all servers are known")
         self.wait_for_judgement()
+
+    def all_serve(self):
+        return all(row["state"] == "serving" for row in self.pooler.show("TOPOLOGY"))
 
     def wait_for_judgement(self, sql=READ):
         """Until a statement is known as a read, and the standbys have caught up."""
         with self.pooler.client() as client:
             wait_until(
-                lambda: self.client_reads(client, sql), "reads go to standbys", seconds(20), 0.02
+                lambda: self.client_reads(client, sql), "reads go to standbys", seconds(30), 0.02
             )
 
     def client_reads(self, client, sql):
@@ -43,6 +47,13 @@ class Routed:
         client.query(sql)
         after = self.count("read on a standby") + self.count("read on the primary", "its part")
         return after > before
+
+    def change_unnoticed(self, sql, seen):
+        """Changes what a judged statement means. The standbys have it at once: it may be some seconds only until the
+        pooler reads the catalogue anew."""
+        self.primary.ask(f"set synchronous_commit = on; {sql}")
+        for standby in self.standbys:
+            wait_until(lambda s=standby: s.ask(seen), "the standby has it")
 
     def count(self, what, reason=""):
         for row in self.pooler.show("ROUTING"):

@@ -238,7 +238,7 @@ public class Driver {
     static void cancels() throws Exception {
         with("", connection -> {
             try (Statement statement = connection.createStatement()) {
-                statement.setQueryTimeout(1);
+                statement.setQueryTimeout(5);
                 fails("57014", one -> statement.execute("select pg_sleep(60)"), connection);
             }
             check(ask(connection, "select 1").equals("1"), "after a cancel");

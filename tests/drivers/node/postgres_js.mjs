@@ -112,10 +112,16 @@ async function cursors() {
     });
 }
 
+const isRunning = async (sql) =>
+    (await sql`select 1 from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'`).length > 0;
+
 async function cancels() {
     await withSql(async (sql) => {
         const sleeping = sql`select pg_sleep(${60})`.execute();
-        setTimeout(() => sleeping.cancel(), 500);
+        await withSql(async (other) => {
+            while (!(await isRunning(other)));
+        });
+        sleeping.cancel();
         await assert.rejects(sleeping, { code: "57014" });
         assert.equal((await sql`select 1 as a`)[0].a, 1);
     });

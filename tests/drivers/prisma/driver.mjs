@@ -26,12 +26,15 @@ async function nestedWrites() {
     assert.equal(await prisma.author.count(), 2);
 }
 
+// Transactions on a busy machine take their time.
+const patient = { maxWait: 30000, timeout: 30000 };
+
 async function interactiveTransactions() {
     await assert.rejects(
         prisma.$transaction(async (tx) => {
             await tx.author.create({ data: { name: "nobody" } });
             throw new Error("changed my mind");
-        }),
+        }, patient),
         /changed my mind/,
     );
     assert.equal(await prisma.author.findUnique({ where: { name: "nobody" } }), null);
@@ -40,7 +43,7 @@ async function interactiveTransactions() {
         await tx.post.updateMany({ where: { authorId: author.id }, data: { views: { increment: 1 } } });
         const { _sum } = await tx.post.aggregate({ where: { authorId: author.id }, _sum: { views: true } });
         return _sum.views;
-    }, { isolationLevel: "Serializable" });
+    }, { isolationLevel: "Serializable", ...patient });
     assert.equal(views, 7);
     const [authors, posts] = await prisma.$transaction([prisma.author.count(), prisma.post.count()]);
     assert.deepEqual([authors, posts], [2, 2]);
@@ -77,7 +80,7 @@ async function manyInParallel() {
             prisma.$transaction(async (tx) => {
                 await tx.$queryRaw`select pg_sleep(0.001)::text`;
                 await tx.post.updateMany({ data: { views: { increment: 1 } } });
-            }, { maxWait: 30000, timeout: 30000 }),
+            }, patient),
         ),
     );
     const { _sum } = await prisma.post.aggregate({ _sum: { views: true } });

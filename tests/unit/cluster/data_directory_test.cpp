@@ -161,6 +161,16 @@ TEST(ControlValueTest, ALineIsFoundByItsWholeName) {
     EXPECT_EQ(control_value(text, "Latest checkpoint"), "");
 }
 
+TEST(HistoryTest, TimelineEndsWhereTheNextOneBegins) {
+    const char* history =
+        "1\t0/3000158\tno recovery target specified\n\n2\t1/10\tno recovery target specified\n";
+    EXPECT_EQ(end_of_timeline(history, 1), 0x3000158U);
+    EXPECT_EQ(end_of_timeline(history, 2), 0x100000010U);
+    EXPECT_FALSE(end_of_timeline(history, 3));
+    EXPECT_FALSE(end_of_timeline("", 1));
+    EXPECT_FALSE(end_of_timeline("1\n1 x y\n", 1));
+}
+
 TEST(BackupLabelTest, TheFirstSegmentIsNamed) {
     EXPECT_EQ(
         first_segment_of("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nX: y\n"),
@@ -171,6 +181,11 @@ TEST(BackupLabelTest, TheFirstSegmentIsNamed) {
 }
 
 TEST(ServerLogTest, AWalReceiverThatLosesItsPrimaryIsExpected) {
+    EXPECT_EQ(
+        bad_log_lines("x [1] walreceiver FATAL:  could not send data to WAL stream: server closed "
+                      "the connection unexpectedly\n"),
+        ""
+    );
     EXPECT_EQ(
         bad_log_lines("x [1] walreceiver FATAL:  could not send end-of-streaming message to "
                       "primary: server closed the connection\n"),

@@ -175,6 +175,7 @@ TEST(ShowTest, LimitsOfLagHaveTheirUnits) {
     EXPECT_EQ(row({}, "max_standby_lag").value, "10MB");
     EXPECT_EQ(row({}, "max_standby_lag_time").value, "5");
     EXPECT_EQ(row({}, "read_wait_timeout").value, "0.01");
+    EXPECT_EQ(row({}, "primary_wait_timeout").value, "1");
     EXPECT_EQ(row({}, "topology_interval").value, "0.1");
 }
 

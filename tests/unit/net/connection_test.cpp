@@ -6,6 +6,7 @@
 #include "net/connector.hpp"
 #include "net/listener.hpp"
 #include "net/loop.hpp"
+#include "net/name_cache.hpp"
 #include "net/socket_options.hpp"
 #include "unit/net/engines.hpp"
 
@@ -112,7 +113,7 @@ protected:
         options.directory = folder;
         options.port = 6432;
         options.mode = mode;
-        return listener::local(owner, options, 16, [this](int socket, const address&) {
+        return listener::local(owner, options, {16}, [this](int socket, const address&) {
             accepted = socket;
         });
     }
@@ -191,7 +192,7 @@ TEST_P(ConnectionTest, ManyThatComeAtOnceAreAllAccepted) {
     options.port = 6432;
     std::vector<int> sockets;
     const auto listening =
-        listener::local(owner, options, 64, [&](int socket, const address& peer) {
+        listener::local(owner, options, {64}, [&](int socket, const address& peer) {
             EXPECT_EQ(peer.kind, address::family::local);
             sockets.push_back(socket);
         });
@@ -215,6 +216,28 @@ TEST_P(ConnectionTest, ManyThatComeAtOnceAreAllAccepted) {
         EXPECT_GE(socket, 0);
         ::close(socket);
     }
+}
+
+TEST_P(ConnectionTest, NameThatMovesMeanwhileIsFollowed) {
+    const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in here{};
+    here.sin_family = AF_INET;
+    socklen_t size = sizeof here;
+    ASSERT_EQ(::bind(listening, reinterpret_cast<sockaddr*>(&here), size), 0);
+    ASSERT_EQ(::listen(listening, 16), 0);
+    ASSERT_EQ(::getsockname(listening, reinterpret_cast<sockaddr*>(&here), &size), 0);
+
+    const auto mean = [&](const char* address) {
+        owner.names().learn("db", {{address}, {}}, loop::now());
+    };
+    mean("127.0.0.1");
+    const connector attempt(owner, {"db", ntohs(here.sin_port)}, {}, seconds(30), done());
+    mean("127.0.0.2");
+    until([&] { return connected.has_value(); });
+    ASSERT_GE(*connected, 0) << why.message();
+    EXPECT_EQ(address::of_peer(*connected).host(), "127.0.0.2");
+    ::close(*connected);
+    ::close(listening);
 }
 
 TEST_P(ConnectionTest, NobodyIsAcceptedBehindTheEnd) {

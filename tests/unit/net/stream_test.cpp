@@ -567,6 +567,20 @@ TEST_P(StreamTest, CloseInsteadOfARelease) {
     EXPECT_EQ(told.socket, -1);
 }
 
+TEST_P(StreamTest, NothingIsHeardOfASocketThatSomebodyElseHasToo) {
+    const auto [ours, theirs] = sockets();
+    const peer other(theirs);
+    const peer inherited(::dup(ours));  // as a process has it that was forked a moment ago
+    stream_ptr s = owner.streams().adopt(ours, told);
+    settle();
+    s.reset();
+    settle();
+    const std::uint64_t before = owner.streams().counts().events;
+    other.write("late");
+    settle();
+    EXPECT_EQ(owner.streams().counts().events, before);
+}
+
 TEST_P(StreamTest, EndDuringAReleaseIsToldInsteadOfIt) {
     auto [s, other] = open(told);
     settle();

@@ -131,6 +131,31 @@ TEST_F(TlsSessionTest, SmallBuffersAreFilledAgainAndAgain) {
     EXPECT_EQ(them->heard, std::string(1000, 'x'));
 }
 
+/// The longest one, with what encryption adds to it.
+std::size_t longest_record(std::string_view records) {
+    constexpr std::size_t header = 5;
+    std::size_t longest = 0;
+    while (records.size() >= header) {
+        const std::size_t size = std::size_t{static_cast<std::uint8_t>(records[3])} << 8 |
+                                 static_cast<std::uint8_t>(records[4]);
+        longest = std::max(longest, size);
+        records.remove_prefix(std::min(records.size(), header + size));
+    }
+    return longest;
+}
+
+TEST_F(TlsSessionTest, RecordsForClientsAreNoLongerThanPostgresqls) {
+    open();
+    talk();
+    const std::string bytes(50'000, 'x');
+    us->say(bytes);
+    constexpr std::size_t added_by_encryption = 256;
+    EXPECT_LE(longest_record(us->sent), 8192 + added_by_encryption);
+    EXPECT_GE(longest_record(us->sent), 8192U);
+    talk();
+    EXPECT_TRUE(them->heard == bytes);
+}
+
 TEST_F(TlsSessionTest, EachVersionIsDescribed) {
     for (const auto& [protocols, begins] :
          {std::pair("tlsv1.2", "TLSv1.2/ECDHE-ECDSA-"), std::pair("tlsv1.3", "TLSv1.3/TLS_")}) {

@@ -36,6 +36,16 @@ TEST_F(HostPoolsTest, EachHostHasAPoolOfItsOwn) {
     EXPECT_EQ(&b.database, &home().database);
 }
 
+TEST_F(HostPoolsTest, LastWriteIsTheLatestWhoeverTellsOfItLast) {
+    database_entry& db = home().database;
+    const steady_time early = steady_time(seconds(1000));
+    db.note_write(early + milliseconds(2));
+    db.note_write(early + milliseconds(1));
+    EXPECT_EQ(db.written_at.load(), early + milliseconds(2));
+    db.note_write(early + milliseconds(3));
+    EXPECT_EQ(db.written_at.load(), early + milliseconds(3));
+}
+
 TEST_F(HostPoolsTest, ServersOfOneHostAreNotGivenToAnother) {
     w.parked(1, 0, of("b:5432"));
     EXPECT_EQ(w.acquire(w.client(0, of("c:5432"))), nullptr);

@@ -57,6 +57,16 @@ TEST(ListedHostsTest, OneThatDoesNotAnswerIsSkippedAtOnce) {
     EXPECT_THAT(hosts(w, 2), ElementsAre(0, 1));
 }
 
+TEST(ListedHostsTest, AfterReconnectEachIsTriedAgain) {
+    world w("server_login_retry = 15\n", 1, in_turn);
+    w.queued();
+    EXPECT_EQ(fail_one(w), 0U);
+    w.release(w.open());
+    w.core.reconnect(nullptr, w.out);
+    w.out.clear();
+    EXPECT_THAT(hosts(w, 2), ElementsAre(2, 0));
+}
+
 TEST(ListedHostsTest, WhenNoneAnswersTheClientsAreTold) {
     world w("server_login_retry = 15\n", 1, in_turn);
     w.queued();

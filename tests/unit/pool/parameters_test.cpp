@@ -196,5 +196,19 @@ TEST_F(ParametersTest, SeveralChangesAreOneString) {
     EXPECT_EQ(store.change(*store.empty(), *to), "SET client_encoding='UTF8';SET TimeZone='UTC';");
 }
 
+TEST(ParameterNamesTest, ASetIsFoundAgainByTheNamesOfItsValues) {
+    parameter_store store({"search_path"});
+    auto values = store.empty()->values();
+    values[*store.index_of("timezone")] = "UTC";
+    values[*store.index_of("search_path")] = "a, b";
+    const auto set = store.intern(values, {{"app.user", "7"}});
+    const extra_values named = store.by_name(*set);
+    EXPECT_EQ(named.size(), 3U);
+    EXPECT_EQ(store.intern_named(named), set);
+    parameter_store other({});  // which does not track search_path
+    EXPECT_EQ(other.by_name(*other.intern_named(named)), named);
+    EXPECT_EQ(store.intern_named({}), store.empty());
+}
+
 }  // namespace
 }  // namespace pgweir::pool

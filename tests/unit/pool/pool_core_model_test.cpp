@@ -34,8 +34,8 @@ public:
              workers,
              "one =\ntwo =\n") {
         for (const char* db : {"one", "two"}) {
-            EXPECT_FALSE(w_.core.admit_client(*w_.core.find_database(db), w_.core.find_user("u")));
             for (const char* user : {"a", "b"}) {
+                EXPECT_FALSE(w_.core.admit_client(w_.at(db, user), w_.core.find_user(user)));
                 pools_.push_back(&w_.at(db, user));
             }
         }

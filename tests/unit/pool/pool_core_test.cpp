@@ -292,7 +292,11 @@ TEST(PoolCoreTest, MinimumIsKeptOneByOneWhileTheDatabaseIsUsed) {
     w.at();
     w.tick();
     EXPECT_THAT(w.out, IsEmpty()) << "nobody uses it";
-    ASSERT_FALSE(w.core.admit_client(*w.core.find_database("db"), w.core.find_user("u")));
+    ASSERT_FALSE(w.core.admit_client(w.at("db", "other"), w.core.find_user("other")));
+    w.now += seconds(1);
+    w.tick();
+    EXPECT_EQ(w.take(do_what::connect).where, &w.at("db", "other")) << "each for itself";
+    ASSERT_FALSE(w.core.admit_client(w.at(), w.core.find_user("u")));
     for (int i = 0; i < 2; i++) {
         w.now += seconds(1);
         w.tick();
@@ -308,12 +312,31 @@ TEST(PoolCoreTest, MinimumIsKeptOneByOneWhileTheDatabaseIsUsed) {
 
 TEST(PoolCoreTest, MinimumTakesNothingFromOtherPools) {
     world w("min_pool_size = 1\nmax_db_connections = 1\n");
-    ASSERT_FALSE(w.core.admit_client(*w.core.find_database("db"), w.core.find_user("a")));
+    ASSERT_FALSE(w.core.admit_client(w.at("db", "b"), w.core.find_user("b")));
     w.parked(1, 0, w.at("db", "a"));
     w.at("db", "b");
     w.now += seconds(1);
     w.tick();
     EXPECT_THAT(w.out, IsEmpty());
+}
+
+class server_apart final : public server_entry {};
+
+TEST(PoolCoreTest, ServerApartCountsAndMakesAnIdleOneGo) {
+    world w("default_pool_size = 2\nmax_db_connections = 3\n");
+    w.parked();
+    server_apart first;
+    ASSERT_TRUE(w.core.open_apart(first, w.at(), 0, true, w.now, w.out));
+    w.core.occupy(first);
+    EXPECT_EQ(w.at().counts.servers(), 2);
+    server_apart second;
+    EXPECT_FALSE(w.core.open_apart(second, w.at(), 0, false, w.now, w.out));
+    EXPECT_THAT(w.out, IsEmpty());
+    EXPECT_FALSE(w.core.open_apart(second, w.at(), 0, true, w.now, w.out));
+    EXPECT_EQ(w.count(do_what::close), 1) << "there will be room";
+    w.core.closed(first, w.now, w.out);
+    ASSERT_TRUE(w.core.open_apart(second, w.at(), 0, false, w.now, w.out));
+    w.core.closed(second, w.now, w.out);
 }
 
 // Log-ins that fail.
@@ -601,13 +624,91 @@ TEST(PoolCoreTest, LimitsOfANewConfigurationAreInForce) {
 
 TEST(PoolCoreTest, ClientsAreCountedByDatabaseAndUser) {
     world w("max_db_client_connections = 2\nmax_user_client_connections = 1\n");
-    database_entry& db = *w.core.find_database("db");
-    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("a")), std::nullopt);
-    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("a")), errc::too_many_user_clients);
-    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("b")), std::nullopt);
-    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("c")), errc::too_many_database_clients);
-    w.core.dismiss_client(db, w.core.find_user("a"));
-    EXPECT_EQ(w.core.admit_client(db, w.core.find_user("a")), std::nullopt);
+    const auto admit = [&](const char* user) {
+        return w.core.admit_client(w.at("db", user), w.core.find_user(user));
+    };
+    EXPECT_EQ(admit("a"), std::nullopt);
+    EXPECT_EQ(admit("a"), errc::too_many_user_clients);
+    EXPECT_EQ(admit("b"), std::nullopt);
+    EXPECT_EQ(admit("c"), errc::too_many_database_clients);
+    w.core.dismiss_client(w.at("db", "a"), w.core.find_user("a"), w.out);
+    EXPECT_EQ(admit("a"), std::nullopt);
+}
+
+// Another process serves.
+
+TEST(PoolCoreTest, IdleServersOfAProcessThatIsReplacedCross) {
+    world w("");
+    test_server& here = w.leased(0);
+    test_server& there = w.leased(1);
+    test_server& in_use = w.leased(0);
+    w.release(here);
+    w.release(there);
+    w.core.retire(true, w.out);
+    EXPECT_EQ(w.count(do_what::cross), 2);
+    w.out.clear();
+    EXPECT_EQ(w.release(in_use).what, outcome::cross);
+    EXPECT_EQ(in_use.where, state::busy);
+    EXPECT_EQ(w.at().counts.busy, 3);
+}
+
+TEST(PoolCoreTest, ServersAreKeptForTheClientsThatStay) {
+    world w("");
+    ASSERT_FALSE(w.core.admit_client(w.at(), w.core.find_user("u")));
+    test_server& first = w.leased(0);
+    test_server& second = w.leased(0);
+    w.core.retire(true, w.out);
+    EXPECT_EQ(w.release(first).what, outcome::cross);
+    EXPECT_EQ(w.release(second).what, outcome::parked);
+    EXPECT_THAT(w.out, IsEmpty());
+    w.core.dismiss_client(w.at(), w.core.find_user("u"), w.out);
+    EXPECT_EQ(w.take(do_what::cross).server, second.id);
+}
+
+TEST(PoolCoreTest, ServerThatWasPutRightCrossesToo) {
+    world w("");
+    test_server& server = w.leased(0);
+    w.core.retire(true, w.out);
+    w.core.occupy(server);
+    EXPECT_EQ(w.release(server).what, outcome::cross);
+}
+
+TEST(PoolCoreTest, WhoWaitsIsServedBeforeAServerCrosses) {
+    world w("default_pool_size = 1\n");
+    test_server& server = w.leased(0);
+    test_client& waiting = w.queued(0);
+    w.core.retire(true, w.out);
+    EXPECT_EQ(w.release(server).to, &waiting);
+}
+
+TEST(PoolCoreTest, NothingCrossesAnyMoreWhenTheNextProcessHasGone) {
+    world w("");
+    test_server& server = w.leased(0);
+    w.core.retire(true, w.out);
+    w.core.retire(false, w.out);
+    EXPECT_EQ(w.release(server).what, outcome::parked);
+    EXPECT_THAT(w.out, IsEmpty());
+}
+
+TEST(PoolCoreTest, ServerOfAnotherProcessIsTakenWithinTheLimits) {
+    world w("default_pool_size = 2\nmax_db_connections = 2\n");
+    test_server free;
+    test_server of_a_client;
+    test_server too_many;
+    free.connected_at = of_a_client.connected_at = w.now - seconds(50);
+    ASSERT_TRUE(w.core.adopt(free, w.at(), 0, false));
+    EXPECT_EQ(w.release(free).what, outcome::parked);
+    EXPECT_EQ(free.connected_at, w.now - seconds(50)) << "it is as old as it was";
+    ASSERT_TRUE(w.core.adopt(of_a_client, w.at(), 1, true));
+    EXPECT_EQ(of_a_client.where, state::leased);
+    EXPECT_FALSE(w.core.adopt(too_many, w.at(), 0, false));
+    EXPECT_FALSE(w.core.adopt(too_many, w.at("db", "other"), 0, false)) << "the database is full";
+    ASSERT_TRUE(w.core.adopt(too_many, w.at(), 0, true)) << "its client has it already";
+    EXPECT_EQ(w.at().counts.servers(), 3);
+    EXPECT_EQ(w.acquire(w.client(0)), &free);
+    for (test_server* server : {&free, &of_a_client, &too_many}) {
+        w.core.closed(*server, w.now, w.out);
+    }
 }
 
 }  // namespace

@@ -18,11 +18,7 @@ class ClassifierTest : public ::testing::Test {
 protected:
     ClassifierTest() { judge.use_catalogue(id, database.build()); }
 
-    judgement settled(std::string_view text) {
-        judge.of(text, scope());
-        judge.wait_until_idle();
-        return judge.of(text, scope());
-    }
+    judgement settled(std::string_view text) { return judge.settled(text, scope()); }
 
     name_scope scope() const { return {id, "app", {}, {}}; }
 
@@ -35,8 +31,7 @@ TEST_F(ClassifierTest, ANewShapeIsNotJudgedAndThenIs) {
     const judgement first = judge.of("select * from t where a = 1", scope());
     EXPECT_FALSE(first.read);
     EXPECT_EQ(first.why, reason::not_judged);
-    judge.wait_until_idle();
-    const judgement second = judge.of("select * from t where a = 2", scope());
+    const judgement second = settled("select * from t where a = 2");
     EXPECT_TRUE(second.read);
     EXPECT_TRUE(second.harmless);
     EXPECT_EQ(judge.figures().analysed, 1U);
@@ -46,15 +41,14 @@ TEST_F(ClassifierTest, AShapeIsAnalysedOnce) {
     for (int i = 0; i < 100; i++) {
         judge.of("select " + std::to_string(i), scope());
     }
-    judge.wait_until_idle();
+    settled("select 100");
     EXPECT_EQ(judge.figures().analysed, 1U);
 }
 
 TEST_F(ClassifierTest, WhatTheFirstWordSaysNeedsNoAnalysis) {
     EXPECT_EQ(judge.of("insert into t values (1)", scope()).why, reason::writes);
     EXPECT_EQ(judge.of("begin", scope()).why, reason::transaction);
-    EXPECT_TRUE(judge.of("", scope()).read);
-    judge.wait_until_idle();
+    EXPECT_TRUE(settled("").read);
     EXPECT_EQ(judge.figures().analysed, 0U);
 }
 
@@ -115,8 +109,6 @@ TEST_F(ClassifierTest, CataloguesDoNotMixTheirVerdicts) {
 TEST_F(ClassifierTest, ThereAreOnlySoManyCatalogues) {
     for (const std::uint32_t beyond : {0U, 4096U, ~0U}) {
         judge.use_catalogue(beyond, database.build());
-        judge.of("select 1", {beyond, "app", {}, {}});
-        judge.wait_until_idle();
         EXPECT_EQ(judge.of("select 1", {beyond, "app", {}, {}}).why, reason::unknown_name);
     }
 }
@@ -184,7 +176,7 @@ TEST_F(ClassifierTest, TextsThatWouldKillTheGrammarNeverReachIt) {
         judge.of("select " + repeated("(", depth) + "1" + repeated(")", depth), scope()).why,
         reason::not_understood
     );
-    judge.wait_until_idle();
+    settled("");
     EXPECT_EQ(judge.figures().analysed, 0U);
 }
 

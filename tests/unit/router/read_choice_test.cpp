@@ -87,6 +87,41 @@ cluster_view view_of(std::vector<host_view> hosts, std::size_t primary_at) {
     return made;
 }
 
+TEST(PrimaryShowsTest, WhatWasSeenOnAStandbyIsComparedWithIt) {
+    read_marks marks;
+    auto view = view_of({primary(), standby({}), standby({}, 8)}, 0);
+    view.hosts[1].incarnation = 7;
+    EXPECT_TRUE(primary_shows(view, marks)) << "nothing was seen";
+    marks.seen = at(200);
+    marks.seen_incarnation = 8;
+    EXPECT_FALSE(primary_shows(view, marks));
+    view.hosts[1].shown_by_primary = at(300);
+    EXPECT_FALSE(primary_shows(view, marks)) << "that is another standby";
+    view.hosts[2].shown_by_primary = at(199);
+    EXPECT_FALSE(primary_shows(view, marks));
+    view.hosts[2].shown_by_primary = at(200);
+    EXPECT_TRUE(primary_shows(view, marks));
+}
+
+TEST(PrimaryShowsTest, WhatThePrimaryHasAnsweredSinceIsTheLast) {
+    read_marks marks;
+    const auto view = view_of({primary(), standby({}, 8)}, 0);
+    marks.seen = at(200);
+    marks.seen_incarnation = 8;
+    marks.written = at(201);
+    EXPECT_TRUE(primary_shows(view, marks));
+}
+
+TEST(PrimaryShowsTest, StandbyThatIsGoneOrPromotedIsNotWaitedFor) {
+    read_marks marks;
+    marks.seen = at(200);
+    marks.seen_incarnation = 8;
+    EXPECT_TRUE(primary_shows(view_of({primary(), standby({}, 9)}, 0), marks));
+    auto view = view_of({primary(), standby({}, 9)}, 0);
+    view.hosts[0].incarnation = 8;
+    EXPECT_TRUE(primary_shows(view, marks));
+}
+
 TEST(ReadableTest, OnlyServingHostsWithAWeightAreRead) {
     auto view = view_of({primary(), standby({}), standby({}), standby({}), standby({})}, 0);
     view.hosts[2].state = host_state::late;

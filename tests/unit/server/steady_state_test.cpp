@@ -194,7 +194,7 @@ protected:
         ASSERT_TRUE(settings) << settings.error().message;
         boss_ = std::make_unique<supervisor>(*settings, GetParam(), log_);
         ASSERT_TRUE(boss_->listen());
-        running_ = std::thread([this] { boss_->run(); });
+        running_ = std::thread([this] { boss_->run([] {}); });
     }
 
     void TearDown() override {

@@ -420,15 +420,40 @@ TEST_F(ClientLoginTest, OptionsWithSomethingElseAreRefusedUnlessIgnored) {
     EXPECT_EQ(wanted("TimeZone"), "CET");
 }
 
-TEST_F(ClientLoginTest, ReplicationIsRefusedAndItsAbsenceIsNot) {
-    for (const char* no : {"false", "off", "NO", "0"}) {
+TEST_F(ClientLoginTest, ReplicationIsWhatPostgresTakesForIt) {
+    using kind = replication_kind;
+    const std::pair<const char*, kind> known[] = {
+        {"false", kind::none},
+        {"off", kind::none},
+        {"NO", kind::none},
+        {"0", kind::none},
+        {"true", kind::physical},
+        {"1", kind::physical},
+        {"On", kind::physical},
+        {"database", kind::logical},
+    };
+    for (const auto& [value, meant] : known) {
         use("auth_type = plain\n");
-        EXPECT_EQ(feed(startup(with("replication", no))), outcome::wait) << no;
+        EXPECT_EQ(feed(startup(with("replication", value))), outcome::wait) << value;
+        EXPECT_EQ(login->replicates(), meant) << value;
     }
-    for (const char* yes : {"true", "database", "1", ""}) {
+    for (const char* nonsense : {"", "DATABASE", "2", "truely"}) {
         use("auth_type = plain\n");
-        EXPECT_EQ(feed(startup(with("replication", yes))), outcome::refused) << yes;
+        EXPECT_EQ(feed(startup(with("replication", nonsense))), outcome::refused) << nonsense;
     }
+}
+
+TEST_F(ClientLoginTest, WhoReplicatesMayAskTheServerForAnything) {
+    use("auth_type = plain\n");
+    auto wanted = with("replication", "true");
+    wanted.emplace_back("wal_sender_timeout", "5s");
+    EXPECT_EQ(feed(startup(wanted)), outcome::wait);
+    EXPECT_THAT(
+        login->take_startup(),
+        testing::IsSupersetOf(
+            {testing::Pair("replication", "true"), testing::Pair("wal_sender_timeout", "5s")}
+        )
+    );
 }
 
 TEST_F(ClientLoginTest, HostIsAddedToTheApplicationName) {

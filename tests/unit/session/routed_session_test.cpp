@@ -215,7 +215,7 @@ TEST_F(RoutedSessionTest, OwnSettingsAreShown) {
     EXPECT_EQ(types(out_), "TDCZ");
     EXPECT_NE(out_.find("auto"), std::string::npos);
     ASSERT_EQ(of("SET pgweir.read_after = '2/0/10'"), step::answered);
-    EXPECT_EQ(session_.marks.after, (router::wal_position{2, 16}));
+    EXPECT_EQ(session_.marks.after, (wal_position{2, 16}));
     ASSERT_EQ(next(extended("SHOW pgweir.read_after")).what, step::answered);
     EXPECT_EQ(types(out_), "12TDCZ");
     EXPECT_NE(out_.find("2/0/10"), std::string::npos);

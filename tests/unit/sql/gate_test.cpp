@@ -47,6 +47,19 @@ TEST(GateTest, WhatMayChangeTheSessionDoesNot) {
     }
 }
 
+TEST(GateTest, FirstWordIsReadAlikeInShortAndLongTexts) {
+    for (std::string_view word : {"select", "SELECT", "with", "end", "rollback", "Truncate"}) {
+        for (std::size_t after = 1; after < 40; after++) {
+            const std::string behind(after, ' ');
+            EXPECT_TRUE(leaves_session_alone(std::string(word) + behind)) << word << after;
+            EXPECT_TRUE(leaves_session_alone(" \n" + std::string(word) + behind)) << word << after;
+            EXPECT_FALSE(leaves_session_alone(std::string(word) + "x" + behind)) << word << after;
+            EXPECT_FALSE(leaves_session_alone("1" + std::string(word) + behind)) << word << after;
+            EXPECT_TRUE(leaves_session_alone(std::string(word) + "(" + behind)) << word << after;
+        }
+    }
+}
+
 TEST(GateTest, NothingIsOverlookedWhereverItStands) {
     for (std::string_view what : {"set_config(", "pg_advisory_", "TEMP x", "; x"}) {
         for (std::size_t before = 0; before < 40; before++) {

@@ -47,6 +47,7 @@ public:
         said.timeline = timeline;
         said.inserted = inserted;
         said.flushed = flushed_.value_or(inserted);
+        said.snapshot = shows_;
         take(host, said);
     }
 
@@ -60,6 +61,7 @@ public:
         said.replayed = replayed;
         said.received = std::max(replayed, received_.value_or(replayed));
         said.receiver = receiver_state::streaming;
+        said.snapshot = shows_;
         take(host, said);
     }
 
@@ -113,6 +115,9 @@ public:
     void flushed_to(std::uint64_t position) { flushed_ = position; }
 
     void received_to(std::uint64_t position) { received_ = position; }
+
+    /// Until told otherwise servers show this.
+    void shows(commit_snapshot what) { shows_ = std::move(what); }
 
     void pass(microseconds time) { now_ += time; }
 
@@ -170,6 +175,7 @@ private:
     std::vector<process> processes_;
     std::uint64_t last_incarnation_ = 0;
     std::optional<std::uint64_t> flushed_;
+    std::optional<commit_snapshot> shows_;
     std::optional<std::uint64_t> received_;
     steady_time now_{seconds(1000)};
 };
@@ -502,7 +508,7 @@ TEST(ClusterStateTest, StandbyServesOnWithoutItsReceiverWhileItReplaysWhatItHasR
     c.fails(0);
     c.lonely_standby(1, 11 * megabyte);
     EXPECT_EQ(c.state_of(1), host_state::serving);
-    EXPECT_EQ(c.host(1).position, (router::wal_position{1, 11 * megabyte}));
+    EXPECT_EQ(c.host(1).position, (wal_position{1, 11 * megabyte}));
     c.lonely_standby(1, 13 * megabyte);
     EXPECT_EQ(c.state_of(1), host_state::serving) << "it was received after the last answer";
     c.lonely_standby(1, 14 * megabyte, 13 * megabyte);
@@ -667,7 +673,7 @@ TEST(ClusterStateTest, HeaderOfAnEmptyPageNeedNotBeReplayed) {
     c.standby(1, 1, 2 * segment);
     c.flushed_to(3 * segment);
     c.primary(0, 1, 3 * segment + 40);
-    EXPECT_EQ(c.view().inserted, (router::wal_position{1, 3 * segment}));
+    EXPECT_EQ(c.view().inserted, (wal_position{1, 3 * segment}));
     EXPECT_EQ(c.view().flushed, 3 * segment);
     c.standby(1, 1, 3 * segment);
     EXPECT_EQ(c.host(1).lag_bytes, 0U);
@@ -681,6 +687,48 @@ TEST(ClusterStateTest, ViewTellsWhatCanHaveReachedAStandby) {
     c.standby(1, 1, 9 * megabyte);
     EXPECT_LT(c.view().flushed, c.view().inserted.lsn);
     EXPECT_EQ(c.host(1).fresh_as_of, steady_time{});
+}
+
+// What the primary shows of what standbys have shown.
+
+TEST(ClusterStateTest, PrimaryShowsWhatAStandbyHasShownWhenItsSnapshotHasIt) {
+    cluster c(3);
+    c.shows({20, {}});
+    c.starts();
+    EXPECT_EQ(c.host(1).shown_by_primary, c.host(1).asked_at);
+    EXPECT_EQ(c.host(2).shown_by_primary, c.host(2).asked_at);
+    const steady_time before = c.host(1).asked_at;
+    c.shows({21, {}});
+    c.standby(1);
+    EXPECT_EQ(c.host(1).shown_by_primary, before);
+    c.shows({22, {20}});
+    c.primary(0);
+    EXPECT_EQ(c.host(1).shown_by_primary, before) << "20 may be what the standby shows";
+    EXPECT_EQ(c.state().running(), (std::vector<transaction_number>{20}));
+    c.shows({22, {}});
+    c.primary(0);
+    EXPECT_EQ(c.host(1).shown_by_primary, c.host(1).asked_at);
+}
+
+TEST(ClusterStateTest, WhatALostPrimaryHasShownIsNotWhatTheNextOneShows) {
+    cluster c(3);
+    c.shows({20, {}});
+    c.starts();
+    c.fails(0);
+    c.shows({19, {}});
+    c.primary(1, 2);
+    c.shows({20, {}});
+    c.standby(2, 2);
+    EXPECT_LT(c.host(2).shown_by_primary, c.host(2).asked_at);
+    c.shows({20, {}});
+    c.primary(1, 2);
+    EXPECT_EQ(c.host(2).shown_by_primary, c.host(2).asked_at);
+}
+
+TEST(ClusterStateTest, ServerThatDoesNotTellWhatItShowsIsNotCompared) {
+    cluster c(2);
+    c.starts();
+    EXPECT_EQ(c.host(1).shown_by_primary, steady_time{});
 }
 
 // What the log says.

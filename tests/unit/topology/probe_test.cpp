@@ -10,8 +10,9 @@ namespace {
 const std::optional<std::string> null;
 
 TEST(ReadAnswerTest, PrimaryTellsWhatItHasWritten) {
-    const auto said =
-        read_answer({"f", "1/16", "1/10", "0000001F", null, null, null, null, null, null});
+    const auto said = read_answer(
+        {"f", "1/16", "1/10", "0000001F", null, null, null, null, null, null, null, null}
+    );
     ASSERT_TRUE(said);
     EXPECT_FALSE(said->in_recovery);
     EXPECT_EQ(said->inserted, 0x100000016U);
@@ -22,8 +23,9 @@ TEST(ReadAnswerTest, PrimaryTellsWhatItHasWritten) {
 }
 
 TEST(ReadAnswerTest, StandbyTellsWhatItHasReplayedAndReceives) {
-    const auto said =
-        read_answer({"t", null, null, null, "0/30", "0/40", "1500000", "4711", "streaming", "31"});
+    const auto said = read_answer(
+        {"t", null, null, null, "0/30", "0/40", "1500000", "4711", "streaming", "31", null, null}
+    );
     ASSERT_TRUE(said);
     EXPECT_TRUE(said->in_recovery);
     EXPECT_EQ(said->replayed, 0x30U);
@@ -34,9 +36,31 @@ TEST(ReadAnswerTest, StandbyTellsWhatItHasReplayedAndReceives) {
     EXPECT_FALSE(said->inserted);
 }
 
+TEST(ReadAnswerTest, BothTellWhatTheyShow) {
+    const auto primary = read_answer(
+        {"f", "1/16", "1/10", "0000001F", null, null, null, null, null, null, "7:20:7,9", null}
+    );
+    ASSERT_TRUE(primary && primary->snapshot);
+    EXPECT_EQ(primary->snapshot->end, 20U);
+    EXPECT_EQ(primary->snapshot->running, (std::vector<transaction_number>{7, 9}));
+    const auto standby = read_answer(
+        {"t", null, null, null, "0/30", "0/40", "0", "1", "streaming", "1", "9:19:", "9,7"}
+    );
+    ASSERT_TRUE(standby && standby->snapshot);
+    EXPECT_EQ(standby->snapshot->end, 19U);
+    EXPECT_EQ(standby->unseen, (std::vector<transaction_number>{9, 7}));
+}
+
+TEST(ReadAnswerTest, SnapshotThatIsNoneIsUnknown) {
+    for (const char* text : {"", "7", "7:20", "7:x:", "7:20:9,,10", "7:20:-1", ":::"}) {
+        EXPECT_FALSE(read_snapshot(text)) << text;
+    }
+    EXPECT_TRUE(read_snapshot("7:20:"));
+}
+
 TEST(ReadAnswerTest, WhatARoleMayNotSeeIsUnknown) {
     const auto said =
-        read_answer({"t", null, null, null, "0/30", "0/40", null, "4711", null, null});
+        read_answer({"t", null, null, null, "0/30", "0/40", null, "4711", null, null, null, null});
     ASSERT_TRUE(said);
     EXPECT_EQ(said->timeline, 0U);
     EXPECT_EQ(said->receiver, receiver_state::hidden);
@@ -44,7 +68,8 @@ TEST(ReadAnswerTest, WhatARoleMayNotSeeIsUnknown) {
 }
 
 TEST(ReadAnswerTest, StandbyThatHasReceivedNothingDoesNotSayZero) {
-    const auto said = read_answer({"t", null, null, null, null, null, null, null, null, null});
+    const auto said =
+        read_answer({"t", null, null, null, null, null, null, null, null, null, null, null});
     ASSERT_TRUE(said);
     EXPECT_FALSE(said->replayed);
     EXPECT_FALSE(said->received);
@@ -53,7 +78,7 @@ TEST(ReadAnswerTest, StandbyThatHasReceivedNothingDoesNotSayZero) {
 
 TEST(ReadAnswerTest, ReceiverThatWaitsDoesNotStream) {
     const auto said =
-        read_answer({"t", null, null, null, "0/30", "0/40", "0", "1", "waiting", "1"});
+        read_answer({"t", null, null, null, "0/30", "0/40", "0", "1", "waiting", "1", null, null});
     ASSERT_TRUE(said);
     EXPECT_EQ(said->receiver, receiver_state::other);
 }
@@ -61,8 +86,12 @@ TEST(ReadAnswerTest, ReceiverThatWaitsDoesNotStream) {
 TEST(ReadAnswerTest, OtherRowsAreNoAnswer) {
     EXPECT_FALSE(read_answer({}));
     EXPECT_FALSE(read_answer({"t"}));
-    EXPECT_FALSE(read_answer({null, null, null, null, null, null, null, null, null, null}));
-    EXPECT_FALSE(read_answer({"yes", null, null, null, null, null, null, null, null, null}));
+    EXPECT_FALSE(
+        read_answer({null, null, null, null, null, null, null, null, null, null, null, null})
+    );
+    EXPECT_FALSE(
+        read_answer({"yes", null, null, null, null, null, null, null, null, null, null, null})
+    );
 }
 
 TEST(ProberTest, ServerHasASecondOrThreeIntervalsToAnswer) {

@@ -41,7 +41,7 @@ protected:
 
     std::vector<std::size_t> next(int time) { return wish_.next(view_, at(time)); }
 
-    pursuit wish_;
+    pursuit wish_{router::awaited::fresh_standby};
     router::cluster_view view_;
 };
 
@@ -107,6 +107,19 @@ TEST_F(PursuitTest, OnlyStandbysThatServeAreAsked) {
     EXPECT_THAT(next(7), ElementsAre(2));
     view_.hosts[2].state = host_state::unreachable;
     EXPECT_THAT(next(7), IsEmpty());
+}
+
+TEST_F(PursuitTest, PrimaryAndStandbysAreAskedUntilItShowsWhatTheyHaveShown) {
+    pursuit shown(router::awaited::showing_primary);
+    shown.want(at(5), patience);
+    view_.hosts[1].shown_by_primary = at(3);
+    view_.hosts[2].shown_by_primary = at(5);
+    EXPECT_THAT(shown.next(view_, at(6)), ElementsAre(1, 0));
+    view_.hosts[1].shown_by_primary = at(6);
+    EXPECT_THAT(shown.next(view_, at(7)), IsEmpty());
+    shown.want(at(8), patience);
+    EXPECT_THAT(shown.next(view_, at(8)), ElementsAre(1, 2, 0));
+    EXPECT_THAT(shown.next(view_, at(18)), IsEmpty()) << "patience is over";
 }
 
 TEST_F(PursuitTest, NothingIsPursuedWithoutAPrimary) {

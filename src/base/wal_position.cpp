@@ -1,10 +1,10 @@
-#include "router/wal_position.hpp"
+#include "base/wal_position.hpp"
 
 #include <fmt/format.h>
 
 #include <charconv>
 
-namespace pgweir::router {
+namespace pgweir {
 
 namespace {
 
@@ -54,4 +54,4 @@ std::string position_text(const wal_position& where) {
     return fmt::format("{}/{}", where.timeline, lsn_text(where.lsn));
 }
 
-}  // namespace pgweir::router
+}  // namespace pgweir

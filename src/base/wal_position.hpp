@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace pgweir::router {
+namespace pgweir {
 
 struct wal_position {
     std::uint32_t timeline = 0;  ///< 0: unknown
@@ -28,4 +28,4 @@ std::string lsn_text(std::uint64_t lsn);
 std::optional<wal_position> read_position(std::string_view text) noexcept;
 std::string position_text(const wal_position& where);
 
-}  // namespace pgweir::router
+}  // namespace pgweir

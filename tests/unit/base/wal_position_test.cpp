@@ -1,8 +1,8 @@
-#include "router/wal_position.hpp"
+#include "base/wal_position.hpp"
 
 #include <gtest/gtest.h>
 
-namespace pgweir::router {
+namespace pgweir {
 namespace {
 
 TEST(WalPositionTest, PostgreSQLsTextIsReadAndWritten) {
@@ -43,4 +43,4 @@ TEST(WalPositionTest, TimelineStandsInFront) {
 }
 
 }  // namespace
-}  // namespace pgweir::router
+}  // namespace pgweir

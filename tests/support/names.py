@@ -1,0 +1,57 @@
+"""A host name whose address a test says: a library in front of the C library's getaddrinfo()."""
+
+import os
+import subprocess
+
+HOST = "db.test"
+
+SOURCE = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int getaddrinfo(const char* host, const char* service, const struct addrinfo* hints, struct addrinfo** found)
+{
+    int (*real)(const char*, const char*, const struct addrinfo*, struct addrinfo**) = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (host == NULL || strcmp(host, "db.test") != 0) {
+        return real(host, service, hints, found);
+    }
+    char address[64] = "";
+    FILE* file = fopen(getenv("ADDRESS_OF_DB_TEST"), "r");
+    if (file != NULL) {
+        if (fgets(address, sizeof address, file) == NULL) {
+            address[0] = 0;
+        }
+        fclose(file);
+    }
+    return address[0] == 0 ? EAI_NONAME : real(address, service, hints, found);
+}
+"""
+
+
+class Names:
+    """Programs that are started with `environment` resolve HOST to what set() said last."""
+
+    def __init__(self, folder):
+        self.file = f"{folder}/address"
+        library = f"{folder}/names.so"
+        with open(f"{folder}/names.c", "w", encoding="utf-8") as file:
+            file.write(SOURCE)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, f"{folder}/names.c", "-ldl"], check=True)
+        os.chmod(library, 0o755)
+        self.environment = {
+            "LD_PRELOAD": library,
+            "ADDRESS_OF_DB_TEST": self.file,
+            # A sanitizer wants to be first, but nothing here is its concern.
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
+        }
+
+    def set(self, address):
+        """Empty: there is no such host."""
+        with open(f"{self.file}.new", "w", encoding="utf-8") as file:
+            file.write(address)
+        os.chmod(f"{self.file}.new", 0o644)
+        os.rename(f"{self.file}.new", self.file)
