@@ -126,10 +126,10 @@ private:
     secret_kind kind_;  // of stored_, or what is pretended
     scram_verifier_cache* verifiers_;
     int scram_iterations_;
-    std::string end_point_;  // what SCRAM can be bound to
     std::string pam_service_;
     std::string host_;
     std::shared_ptr<const ldap_options> ldap_;
+    std::string end_point_;  // what SCRAM can be bound to
 
     state state_ = state::idle;
     errc why_ = errc::wrong_password;

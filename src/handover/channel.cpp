@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -91,6 +92,11 @@ bool nobody_there(int error) noexcept {
     return error == ECONNREFUSED || error == ENOENT;
 }
 
+/// That may be over in a moment.
+bool lacks_resources(int error) noexcept {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 /// Those that came with a piece of a message. False if some had no room.
 bool take_descriptors(::msghdr& header, std::vector<descriptor>& to) {
     for (::cmsghdr* each = CMSG_FIRSTHDR(&header); each != nullptr;
@@ -127,6 +133,17 @@ void interrupt::set() noexcept {
 bool interrupt::is_set() const noexcept {
     ::pollfd watched{event_.get(), POLLIN, 0};
     return ::poll(&watched, 1, 0) > 0;
+}
+
+// The end of a process.
+
+process_end::process_end(int process) noexcept
+    : process_(static_cast<int>(::syscall(SYS_pidfd_open, process, 0))) {}
+
+void process_end::wait(const interrupt& stop) const {
+    if (process_) {
+        (void)wait_for(process_.get(), POLLIN, &stop, steady_time::max());
+    }
 }
 
 // The channel.
@@ -332,7 +349,10 @@ result<channel> door::accept(const interrupt& stop) {
             made.use(&stop);
             return made;
         }
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        if (lacks_resources(errno)) {
+            constexpr milliseconds moment{100};
+            (void)wait_for(-1, 0, &stop, now() + moment);
+        } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
             return failed("accept", errno);
         }
     }

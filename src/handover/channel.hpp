@@ -38,6 +38,18 @@ private:
     descriptor event_;
 };
 
+/// The end of a process that is not our child. It lives when this is made.
+class process_end {
+public:
+    explicit process_end(int process) noexcept;
+
+    /// Returns when it has come, or can no longer be seen, or on the interrupt.
+    void wait(const interrupt& stop) const;
+
+private:
+    descriptor process_;
+};
+
 class channel {
 public:
     struct received {

@@ -135,13 +135,15 @@ public:
 
     void give_away() noexcept override { owns_file_ = false; }
 
+    void take_back() noexcept override { owns_file_ = !file_.path.empty(); }
+
     result<void> take_charge() override {
         if (!lent_) {
             return {};
         }
         lent_ = false;
         ::listen(socket_.get(), backlog_);
-        owns_file_ = !file_.path.empty();
+        take_back();
         return owns_file_ ? set_rights(file_) : result<void>();
     }
 

@@ -95,6 +95,9 @@ public:
     /// Another process has taken charge of it: its file is not removed at the end.
     virtual void give_away() noexcept = 0;
 
+    /// It has not, after all.
+    virtual void take_back() noexcept = 0;
+
     /// It was lent to us, and is ours from now on. An error says what of its options could not be
     /// set.
     virtual result<void> take_charge() = 0;

@@ -24,10 +24,11 @@ struct carried_server {
     protocol::backend_key key;
     steady_time connected_at{};
     extra_values parameters;
-    extra_values reported;        ///< what it reports, with the values of its log-in
-    std::string greeting;         ///< ParameterStatus messages, for clients that log in
-    bool close_needed = false;    ///< when it is free
-    bool has_statements = false;  ///< of the pooler's, under names that mean nothing elsewhere
+    extra_values reported;          ///< what it reports, with the values of its log-in
+    std::string greeting;           ///< ParameterStatus messages, for clients that log in
+    bool close_needed = false;      ///< when it is free
+    bool check_before_use = false;  ///< before the next client has it: a cancel may hit late
+    bool has_statements = false;    ///< of the pooler's, under names that mean nothing elsewhere
 };
 
 }  // namespace pgweir::pool

@@ -471,11 +471,16 @@ release_outcome pool_core::release(server_entry& server, steady_time now, action
 // The life of a server.
 
 void pool_core::opened(server_entry& server, pool& where, worker_id worker, steady_time now) {
+    server.connected_at = now;
+    server.listed = next_of_list(where.database, where.limits.login_retry, now);
+    enter(server, where, worker);
+}
+
+/// A server that was promised is there.
+void pool_core::enter(server_entry& server, pool& where, worker_id worker) {
     server.owner = &where;
     server.worker = worker;
     server.where = server_entry::state::connecting;
-    server.connected_at = now;
-    server.listed = next_of_list(where.database, where.limits.login_retry, now);
     where.counts.promised--;
     where.servers.push_back(server);
     check_counts(where);
@@ -919,7 +924,7 @@ bool pool_core::adopt(server_entry& server, pool& where, worker_id worker, bool 
         return false;
     }
     count_promise(where);
-    opened(server, where, worker, server.connected_at);
+    enter(server, where, worker);
     set_state(server, leased ? server_entry::state::leased : server_entry::state::busy);
     return true;
 }

@@ -469,6 +469,7 @@ public:
     const config::configuration& configuration() const noexcept { return *configuration_; }
 
 private:
+    void enter(server_entry& server, pool& where, worker_id worker);
     static std::size_t next_of_list(database_entry& db, microseconds retry, steady_time now);
     static bool may_try_another(pool& p, std::size_t failed);
     void limit(pool& p);

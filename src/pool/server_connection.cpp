@@ -442,7 +442,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
         if (type == 'E' && !own && holder_ != nullptr) {
             instead = error_instead();
         }
-        if (type == 'C' && !own) {
+        if (type == 'C' && !own && !requests_.injected_next()) {
             on_tag(scanner_.body());
         }
         verdict = requests_.reply(type);

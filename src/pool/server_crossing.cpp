@@ -39,8 +39,8 @@ void terminate(const descriptor& socket) noexcept {
 // The process that it leaves.
 
 bool server_connection::may_leave() const noexcept {
-    return phase_ == phase::ready && tls_ == nullptr && cancels_.empty() && !check_before_use_ &&
-           !soiled_ && requests_.settled() &&
+    return phase_ == phase::ready && tls_ == nullptr && cancels_.empty() &&
+           (!check_before_use_ || holder_ != nullptr) && !soiled_ && requests_.settled() &&
            requests_.status() == protocol::transaction_status::idle && scanner_.at_boundary() &&
            stream_ != nullptr && stream_->queued() == 0;
 }
@@ -98,6 +98,7 @@ carried_server server_connection::tell_and_end(int& socket) {
     told.connected_at = connected_at;
     told.parameters = store.by_name(*parameters_);
     told.reported = store.by_name(*reported_);
+    told.check_before_use = check_before_use_;
     told.has_statements = statements_.size() != 0;
     socket = socket_;
     log::info(
@@ -125,6 +126,7 @@ server_connection::server_connection(
 )
     : host_(&host),
       phase_(phase::ready),
+      check_before_use_(before.check_before_use),
       socket_(socket),
       scanner_(fresh_scanner()),
       parameters_(host.parameters().intern_named(before.parameters)),

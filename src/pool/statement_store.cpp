@@ -118,7 +118,8 @@ statement_ptr statement_store::find_or_make(
     std::string_view definition,
     const parameter_set_ptr& settings,
     sharing how,
-    statement_form form
+    statement_form form,
+    room there_is
 ) {
     const bool depends = depends_on_settings(definition.substr(0, definition.find('\0')));
     const std::string key = depends ? settings_key(*settings) : std::string();
@@ -130,7 +131,7 @@ statement_ptr statement_store::find_or_make(
     }
     const std::size_t size = definition.size() + overhead;
     const std::size_t limit = limit_.load(std::memory_order_relaxed);
-    if (limit != 0 && bytes_ + size > limit) {
+    if (there_is == room::limited && limit != 0 && bytes_ + size > limit) {
         return nullptr;
     }
     std::unique_ptr<statement> made(new statement);

@@ -115,6 +115,9 @@ public:
         alone,  ///< it is not known under which settings the text will be parsed
     };
 
+    /// `made`: the client has it already, from another process, and does not lose it for a limit.
+    enum class room : std::uint8_t { limited, made };
+
     /// The statement with this definition, for clients of one pool (`scope`) whose settings are
     /// these. Null if it would be a new one and there is no room for it.
     statement_ptr find_or_make(
@@ -122,7 +125,8 @@ public:
         std::string_view definition,
         const parameter_set_ptr& settings,
         sharing how = sharing::shared,
-        statement_form form = statement_form::message
+        statement_form form = statement_form::message,
+        room there_is = room::limited
     );
 
     /// Of a set, the setting that says what a backslash in a literal is.

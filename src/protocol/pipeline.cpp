@@ -17,10 +17,6 @@ constexpr unsigned bit(request what) {
     return 1u << static_cast<unsigned>(what);
 }
 
-constexpr bool ends_in_ready(request what) {
-    return what == request::query || what == request::function_call || what == request::sync;
-}
-
 constexpr bool is_extended(request what) {
     return (bit(what) & (bit(request::parse) | bit(request::bind) | bit(request::describe) |
                          bit(request::execute) | bit(request::close))) != 0;

@@ -53,6 +53,11 @@ enum class request : std::uint8_t {
     copy_end,       ///< c or f
 };
 
+/// Its last answer is ReadyForQuery.
+constexpr bool ends_in_ready(request what) {
+    return what == request::query || what == request::function_call || what == request::sync;
+}
+
 /// The request that a message of this type from a client is; none for Terminate, for answers to
 /// authentication, and for types that do not exist.
 std::optional<request> request_of(char type) noexcept;
@@ -134,6 +139,9 @@ public:
 
     /// True if the oldest unanswered request is the pooler's own (not an injected one).
     bool own_next() const noexcept { return head_has(pooler_bit); }
+
+    /// True if the oldest unanswered request was put ahead of one of the client's.
+    bool injected_next() const noexcept { return head_has(injected_bit); }
 
     /// True if the oldest unanswered request is for the pooler to answer, which it does before it
     /// looks at the server's next reply.

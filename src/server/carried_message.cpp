@@ -96,23 +96,35 @@ carried_statement get_statement(field_reader& from) {
     return one;
 }
 
+void put_settings(field_writer& to, const session::own_settings& own) {
+    put_choice(to, own.routing);
+    put_choice(to, own.consistency);
+    to.u32(own.read_after.timeline);
+    to.u64(own.read_after.lsn);
+}
+
+session::own_settings get_settings(field_reader& from) noexcept {
+    session::own_settings own;
+    own.routing = get_choice(from, config::routing::automatic);
+    own.consistency = get_choice(from, config::read_consistency::primary);
+    own.read_after.timeline = from.u32();
+    own.read_after.lsn = from.u64();
+    return own;
+}
+
 void put_routing(field_writer& to, const carried_routing& routing) {
-    put_choice(to, routing.by_session);
-    put_choice(to, routing.consistency);
+    put_settings(to, routing.own);
+    put_settings(to, routing.at_login);
     put_time(to, routing.marks.written);
     put_time(to, routing.marks.seen);
-    to.u32(routing.marks.after.timeline);
-    to.u64(routing.marks.after.lsn);
 }
 
 carried_routing get_routing(field_reader& from) noexcept {
     carried_routing routing;
-    routing.by_session = get_choice(from, config::routing::automatic);
-    routing.consistency = get_choice(from, config::read_consistency::primary);
+    routing.own = get_settings(from);
+    routing.at_login = get_settings(from);
     routing.marks.written = get_time(from);
     routing.marks.seen = get_time(from);
-    routing.marks.after.timeline = from.u32();
-    routing.marks.after.lsn = from.u64();
     return routing;
 }
 
@@ -131,6 +143,7 @@ void put_server(field_writer& to, const carried_server& what) {
     put_parameters(to, what.reported);
     to.text(what.greeting);
     to.flag(what.close_needed);
+    to.flag(what.check_before_use);
     to.flag(what.has_statements);
 }
 
@@ -158,6 +171,7 @@ carried_server read_server(field_reader& from) {
     what.reported = get_parameters(from);
     what.greeting = from.text(longest_text);
     what.close_needed = from.flag();
+    what.check_before_use = from.flag();
     what.has_statements = from.flag();
     return what;
 }

@@ -53,6 +53,7 @@ void handing_over::run() {
         }
         if (!caller) {
             log::error("online restart is not to be had any more: {}", caller.error().message);
+            door_.reset();
             return;
         }
         if (auto known = caller->check_peer(); !known) {
@@ -60,6 +61,7 @@ void handing_over::run() {
             continue;
         }
         if (talk(*caller)) {
+            door_.reset();  // from now on only the next process is behind it
             return give_connections(*caller);
         }
     }
@@ -155,6 +157,10 @@ result<void> handing_over::change_places(handover::channel& to) {
     if (auto ready = await(to, kind::ready, start_patience); !ready) {
         return ready;
     }
+    // It has had time to be told to end since it was asked first.
+    if (const std::string reason = owner_.refusal(); !reason.empty()) {
+        return failure{reason};
+    }
     owner_.stop_accepting();
     if (auto sent = to.send(handover::put(kind::yours), short_patience); !sent) {
         return sent;
@@ -214,7 +220,7 @@ void handing_over::give_connections(handover::channel& to) {
     while (!stop_.is_set()) {
         std::deque<leaving> all = next_leaving();
         if (there && !to.is_open()) {
-            lost({"the next process has gone"});
+            lost({"the next process takes nobody any more"});
         }
         for (leaving& one : all) {
             auto given = there ? give(to, one) : failure{};

@@ -412,6 +412,7 @@ void supervisor::accepted(
 
 result<void> supervisor::listen(std::unique_ptr<taking_over> before) {
     taking_over_ = std::move(before);
+    door_name_ = door_name(runtime_->configuration->global);
     for (const entrance& where : entrances()) {
         if (auto done = listen_on(where); !done) {
             return done;
@@ -630,8 +631,8 @@ void supervisor::tick() {
         }
         const bool over =
             (shutdown_ == shutdown_stage::handed_over && nobody_left()) ||
-            (shutdown_ == shutdown_stage::waiting_for_clients && shared_.clients == shared_.exempt
-            ) ||
+            (shutdown_ == shutdown_stage::waiting_for_clients &&
+             shared_.clients == shared_.exempt && handing_over_.all_sent()) ||
             (shutdown_ == shutdown_stage::waiting_for_servers &&
              shared_.pools.run(pool::pool_directory::outside, [](auto& core, pool::actions&) {
                  return core.servers_in_use(nullptr) == 0;

@@ -221,6 +221,7 @@ private:
     std::map<std::string, admin::stats_window> windows_;  // by database
     admin::stats_window overall_;
     steady_time stats_due_{};
+    std::string door_name_;
     topology::catalogue_keeper names_;
     topology::cluster_watch clusters_;  // its threads speak to the workers, so it goes first
     handing_over handing_over_{*this};  // and so do these

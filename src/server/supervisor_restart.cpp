@@ -71,13 +71,12 @@ void supervisor::here(const handover::interrupt& stop, std::function<void()> tas
 
 /// Without a door there is no online restart, and everything else is as usual.
 void supervisor::open_door() {
-    const std::string name = door_name(runtime_->configuration->global);
     std::unique_ptr<handover::door> door;
     if (taking_over_) {
-        door = taking_over_->take_door(name);
+        door = taking_over_->take_door(door_name_);
     }
     if (door == nullptr) {
-        auto opened = handover::door::open(name);
+        auto opened = handover::door::open(door_name_);
         if (!opened) {
             log::warning("online restart (-R) is not to be had: {}", opened.error().message);
             return;
@@ -144,6 +143,7 @@ void supervisor::stop_accepting() {
     on_first_worker(handing_over_.stopped(), [this] {
         for (const auto& each : listeners_) {
             each->pause();
+            each->give_away();
         }
     });
 }
@@ -151,18 +151,14 @@ void supervisor::stop_accepting() {
 void supervisor::accept_again() {
     on_first_worker(handing_over_.stopped(), [this] {
         for (const auto& each : listeners_) {
+            each->take_back();
             each->resume();
         }
     });
 }
 
 void supervisor::give(int process) {
-    on_first_worker(handing_over_.stopped(), [this] {
-        for (const auto& each : listeners_) {
-            each->give_away();
-        }
-        listeners_.clear();
-    });
+    on_first_worker(handing_over_.stopped(), [this] { listeners_.clear(); });
     leave_service_manager(process);
     here(handing_over_.stopped(), [this, process] {
         if (shutdown_ == shutdown_stage::running) {
@@ -182,11 +178,12 @@ void supervisor::give(int process) {
 /// still in the process before this one: they come this way, and so do their cancel requests. On
 /// the supervisor's thread.
 bool supervisor::nobody_left() const {
+    const bool none_under_way = handing_over_.all_sent();  // one that comes back is counted first
     int clients = 0;
     for (const auto& w : workers_) {
         clients += w->load();
     }
-    return clients == shared_.exempt && handing_over_.all_sent() &&
+    return clients == shared_.exempt && none_under_way && handing_over_.all_sent() &&
            net::loop::now() >= may_end_at_ && !shared_.predecessor.get();
 }
 

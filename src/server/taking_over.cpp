@@ -5,7 +5,11 @@
 #include <fmt/format.h>
 
 #include <pthread.h>
+#include <sys/resource.h>
 
+#include <filesystem>
+#include <iterator>
+#include <system_error>
 #include <utility>
 
 namespace pgweir::server {
@@ -19,6 +23,27 @@ constexpr seconds short_patience{10};
 
 /// The old process may be talking to another one first.
 constexpr seconds long_patience{90};
+
+/// This process may open as many files as the other one has open, and some of its own.
+result<void> has_room_for(int process) {
+    constexpr ::rlim_t own = 64;
+    std::error_code ignored;
+    const std::filesystem::directory_iterator open(
+        fmt::format("/proc/{}/fd", process), std::filesystem::directory_options::none, ignored
+    );
+    const auto needed = static_cast<::rlim_t>(std::distance(begin(open), end(open))) + own;
+    ::rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= needed) {
+        return {};
+    }
+    return failure{fmt::format(
+        "this process may open {} files, and process {} has {} open: raise the limit (ulimit -Hn, "
+        "LimitNOFILE=)",
+        limit.rlim_max,
+        process,
+        needed - own
+    )};
+}
 
 failure senseless() {
     return {"what the running process says makes no sense"};
@@ -70,6 +95,9 @@ result<handover::message> taking_over::next(microseconds patience) {
 
 result<void> taking_over::greet() {
     process_ = channel_.peer_process();
+    if (auto room = has_room_for(process_); !room) {
+        return room;
+    }
     handover::hello hello;
     hello.program = PGWEIR_VERSION;
     if (auto sent = channel_.send(handover::put(hello), short_patience); !sent) {
@@ -172,11 +200,18 @@ void taking_over::run() {
     }
     if (!over) {
         log::error("online restart: no more clients come: {}", over.error().message);
+        const handover::process_end end(process_);
+        channel_ = handover::channel(descriptor());  // it keeps those whom it has not sent yet
+        end.wait(stop_);
+        if (stop_.is_set()) {
+            return;
+        }
     }
     owner_->is_alone();
 }
 
-/// Until the old process hangs up.
+/// Until the old process hangs up. An error: it still has clients, but what it says makes no sense,
+/// or this process cannot take them.
 result<void> taking_over::take_connections() {
     std::size_t clients = 0;
     std::size_t servers = 0;
@@ -184,7 +219,7 @@ result<void> taking_over::take_connections() {
         auto got = channel_.receive(microseconds::max());
         if (!got) {
             log::info("online restart: {} clients and {} servers have come over", clients, servers);
-            return {};
+            return channel_.is_open() ? result<void>(got.error()) : result<void>();
         }
         const std::string_view body = got->what.body;
         std::vector<descriptor>& sockets = got->descriptors;

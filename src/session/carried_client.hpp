@@ -29,9 +29,16 @@ struct carried_statement {
     std::optional<pool::extra_values> settings;  ///< by which its literals were read
 };
 
-struct carried_routing {
-    std::optional<config::routing> by_session;
+/// What a client has set of pgweir's own settings (SET pgweir.routing).
+struct own_settings {
+    std::optional<config::routing> routing;
     std::optional<config::read_consistency> consistency;
+    wal_position read_after{};
+};
+
+struct carried_routing {
+    own_settings own;
+    own_settings at_login;  ///< what RESET returns to
     router::read_marks marks;
 };
 

@@ -172,6 +172,11 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
             return false;
         }
     }
+    if (has_to_be_routed(*what)) {
+        forward_before(bytes, run);
+        keep_from(bytes, run);
+        return false;  // until nothing is owed
+    }
     if (at_risk_ && server_->requests().ready_owed() != 0 && guarding()) {
         return hold_segment(bytes, run);
     }
@@ -218,10 +223,20 @@ void client::note(request what, std::string_view bytes) {
     server_->work().sent(what, body, body.size() == scanner_.body_length());
     const std::uint64_t number = server_->requests().next_number();
     server_->requests().sent(what);
-    watch_session(what, bytes, body, number);
+    request_sent(what, bytes, body, number);
     if (first) {
         request_begins();
     }
+}
+
+/// One that was entered in the pipeline, under this number if it got one.
+void client::request_sent(
+    request what, std::string_view bytes, std::string_view body, std::uint64_t number
+) {
+    if (routing_ && protocol::ends_in_ready(what)) {
+        routing_->segment_sent = true;
+    }
+    watch_session(what, bytes, body, number);
 }
 
 /// What there is to do before a request is entered in the pipeline. True if nothing else is under
@@ -583,6 +598,9 @@ void client::take_committed() {
     if (steps.empty()) {
         return;
     }
+    if (routing_) {
+        take_own_settings(steps);
+    }
     pool::parameter_store& store = host_.parameters();
     const pool::parameter_set& reported = server_->reported();
     const auto own = apply_settings(store, steps, *parameters_, *identity_->defaults, reported);
@@ -691,7 +709,9 @@ void client::on_parameter(std::size_t index, std::string_view value) {
 
 void client::on_drained() {
     if (server_ != nullptr) {
-        server_->resume_replies();
+        if (!server_->has_left()) {
+            server_->resume_replies();
+        }
     } else if (state_ == state::console) {
         stream_->resume();
     } else if (replicates_now_) {

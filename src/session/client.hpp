@@ -240,6 +240,9 @@ private:
     bool on_request(std::string_view bytes, std::size_t& run);
     bool simple_query_refused();
     void note(protocol::request what, std::string_view bytes);
+    void request_sent(
+        protocol::request what, std::string_view bytes, std::string_view body, std::uint64_t number
+    );
     bool note_begins();
     void look_at_mode() noexcept;
     bool share(protocol::request what, std::string_view bytes, std::size_t& run);
@@ -253,6 +256,8 @@ private:
     bool hold(std::string_view bytes, std::size_t& run);
     bool hold_segment(std::string_view bytes, std::size_t& run);
     bool hold_rest(std::string_view bytes, std::size_t& run);
+    void forward_before(std::string_view bytes, std::size_t run);
+    void keep_from(std::string_view bytes, std::size_t& run);
 
     // Requests that may be sent again.
     void segment_begins() noexcept;
@@ -304,6 +309,7 @@ private:
     void on_no_view();
     bool is_too_young(const pool::server_connection& server) const;
     void await_older_server(pool::server_connection& server);
+    bool has_to_be_routed(protocol::request what) const noexcept;
     bool begun_here() const noexcept;
     void begin_transaction();
     void note_use();
@@ -318,7 +324,7 @@ private:
     // To and from another process: client_crossing.cpp.
     bool may_cross() const noexcept;
     std::optional<carried_client> carry() const;
-    bool take_statements(const std::vector<carried_statement>& all);
+    void take_statements(const std::vector<carried_statement>& all);
 
     // What the client's SQL does to the session.
     void follow(const session_watch::finding& found, std::optional<std::uint64_t> number);
@@ -329,6 +335,7 @@ private:
     void note_rest(std::string_view bytes);
     sql::backslash backslashes() const noexcept;
     void take_committed();
+    void take_own_settings(const std::vector<effect>& steps);
     void give_back();
     void cancel_waiting();
     void leave_pool() noexcept;

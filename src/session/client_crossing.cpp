@@ -206,9 +206,7 @@ void client::arrive(const carried_client& before, int server_socket) {
         routing_->session.take(*before.routing);
         routing_->home.database.note_write(before.database_written_at);
     }
-    if (!take_statements(before.statements)) {
-        return refuse(errc::out_of_memory);
-    }
+    take_statements(before.statements);
     if (server != nullptr) {
         state_ = state::active;
         server_ = server;
@@ -219,16 +217,14 @@ void client::arrive(const carried_client& before, int server_socket) {
     send_pending();
 }
 
-bool client::take_statements(const std::vector<carried_statement>& all) {
+void client::take_statements(const std::vector<carried_statement>& all) {
     for (const carried_statement& one : all) {
         const auto settings =
             one.settings ? host_.parameters().intern_named(*one.settings) : parameters_;
+        using store = pool::statement_store;
         const pool::statement_ptr made = host_.statements().find_or_make(
-            wanted, one.definition, settings, pool::statement_store::sharing::shared, one.form
+            wanted, one.definition, settings, store::sharing::shared, one.form, store::room::made
         );
-        if (made == nullptr) {
-            return false;
-        }
         if (!statements_) {
             statements_ = std::make_unique<extended_query>();
         }
@@ -239,7 +235,6 @@ bool client::take_statements(const std::vector<carried_statement>& all) {
             session_.request(protocol::request::parse, body, body.size(), backslashes());
         }
     }
-    return true;
 }
 
 }  // namespace pgweir::session

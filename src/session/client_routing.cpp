@@ -15,6 +15,8 @@ namespace pgweir::session {
 
 namespace {
 
+using protocol::request;
+
 /// A segment that is longer is not waited for: it goes to the primary.
 constexpr std::size_t segment_limit = reply_guard::request_limit;
 
@@ -91,7 +93,7 @@ void client::take_routing_options() {
         if (found == extras.end()) {
             continue;
         }
-        if (!routing_->session.set(what, found->second)) {
+        if (!routing_->session.begin_with(what, found->second)) {
             log::warning(
                 "client {} {}/{}: {} = \"{}\" at log-in is no value of it, and is ignored",
                 id_,
@@ -112,13 +114,13 @@ void client::take_routing_options() {
 
 routing_terms client::terms_of_routing() const {
     const pool::client_terms& configured = routing_->home.terms;
-    const bool transactions =
-        configured.mode.load(std::memory_order_relaxed) == config::pool_mode::transaction;
+    const config::pool_mode mode = configured.mode.load(std::memory_order_relaxed);
     routing_terms terms;
     terms.where = configured.routing.load(std::memory_order_relaxed);
     terms.consistency = configured.consistency.load(std::memory_order_relaxed);
-    terms.defer_begin =
-        transactions && host_.current_runtime()->configuration->global.deferred_begin;
+    terms.keeps_server = mode == config::pool_mode::session;
+    terms.defer_begin = mode == config::pool_mode::transaction &&
+                        host_.current_runtime()->configuration->global.deferred_begin;
     terms.read_by_default = parameters_->values()[pool::parameter_store::default_read_only] == "on";
     if (const auto& view = host_.view_of(routing_->home.database)) {
         terms.sampled_at = view->sampled_at;
@@ -163,6 +165,7 @@ segment_court client::court_of(router::judge& judge) {
                          : std::nullopt;
         },
         routing_->verdicts,
+        host_.current_runtime()->configuration->global.max_prepared_statements > 0,
     };
 }
 
@@ -180,7 +183,7 @@ void client::route(std::string_view bytes) {
         }
         out.clear();
         const auto plan = r.session.next(bytes, segment_limit, terms, court, backslashes(), out);
-        r.harmless = plan.harmless && plan.length == bytes.size();
+        r.harmless = plan.harmless;
         switch (plan.what) {
             case step::answered:
             case step::refused:
@@ -612,6 +615,14 @@ void client::await_older_server(pool::server_connection& server) {
 
 // Leases.
 
+/// The request begins a segment, and one before it has not been answered by a server that is only
+/// read from: where the next one goes is found out then.
+bool client::has_to_be_routed(request what) const noexcept {
+    const bool of_copy = what == request::copy_data || what == request::copy_end;
+    return routing_ && routing_->segment_sent && !of_copy &&
+           routing_->lease == routing_state::use::read && mode_ != config::pool_mode::session;
+}
+
 /// The client believes that it has begun a transaction of which no server knows.
 bool client::begun_here() const noexcept {
     return routing_ && routing_->session.begun();
@@ -632,11 +643,40 @@ void client::begin_transaction() {
     request_begins();
 }
 
+/// A setting of ours was set or reset behind other requests, so that a server has confirmed it.
+void client::take_own_settings(const std::vector<effect>& steps) {
+    for (const effect& step : steps) {
+        if (step.what == effect::kind::reset_all) {
+            routing_->session.reset_all();
+            continue;
+        }
+        for (const own_parameter what :
+             {own_parameter::routing, own_parameter::read_consistency, own_parameter::read_after}) {
+            if (step.to.name != std::string(own_prefix).append(session::name_of(what))) {
+                continue;
+            }
+            if (!step.to.value) {
+                routing_->session.reset(what);
+            } else if (!routing_->session.set(what, *step.to.value)) {
+                log::warning(
+                    "client {} {}/{}: {} = \"{}\" is no value of it, and is ignored",
+                    id_,
+                    database(),
+                    user(),
+                    step.to.name,
+                    *step.to.value
+                );
+            }
+        }
+    }
+}
+
 /// What was asked of a server has been answered, or nobody waits for the answer any more.
 void client::note_use() {
     routing_state& r = *routing_;
     const steady_time now = net::loop::now();
     r.one_segment = false;
+    r.segment_sent = false;
     if (r.lease == routing_state::use::read) {
         r.session.marks.seen = now;
         r.session.marks.seen_incarnation = r.incarnation;
@@ -708,7 +748,7 @@ void client::ask_primary(protocol::transaction_status status) {
         statements_->undo();
     }
     r.session.resume_begin(std::move(r.begin_before));
-    pending_.insert(0, requests);
+    pending_.replace(0, r.left, requests);  // what of them has not been sent stands there
     r.primary_next = true;
     if (server != nullptr) {
         server->end_lease(idle ? pool::lease_end::done : pool::lease_end::abandoned);

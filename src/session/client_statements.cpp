@@ -195,7 +195,7 @@ bool client::share(request what, std::string_view bytes, std::size_t& run) {
     }
     // What was put ahead of it has numbers, too: its own is the last one, if it has one.
     const std::uint64_t sent = server_->requests().next_number();
-    watch_session(what, bytes, body, sent == next_number ? sent : sent - 1);
+    request_sent(what, bytes, body, sent == next_number ? sent : sent - 1);
     if (first) {
         request_begins();
     }
@@ -213,14 +213,27 @@ bool client::hold(std::string_view bytes, std::size_t& run) {
 bool client::hold_segment(std::string_view bytes, std::size_t& run) {
     pipelines_ = true;
     keeps_unnamed_ = false;
-    const std::size_t begin =
-        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
-    forward(bytes.substr(run, begin - run));
-    guard_chunk(bytes.substr(0, begin));
+    forward_before(bytes, run);
     return hold_rest(bytes, run);
 }
 
 bool client::hold_rest(std::string_view bytes, std::size_t& run) {
+    keep_from(bytes, run);
+    server_->look_for_rows();
+    server_->await_progress();
+    return false;
+}
+
+/// What is ahead of the message whose event this is.
+void client::forward_before(std::string_view bytes, std::size_t run) {
+    const std::size_t begin =
+        scanner_.raw_in_chunk() ? scanner_.position() - scanner_.raw().size() : run;
+    forward(bytes.substr(run, begin - run));
+    guard_chunk(bytes.substr(0, begin));
+}
+
+/// That message, and what is behind it.
+void client::keep_from(std::string_view bytes, std::size_t& run) {
     std::string rest;
     if (!scanner_.raw_in_chunk()) {
         rest = scanner_.raw();
@@ -231,9 +244,6 @@ bool client::hold_rest(std::string_view bytes, std::size_t& run) {
     put_back(rest);
     scanner_.reset();
     run = bytes.size();
-    server_->look_for_rows();
-    server_->await_progress();
-    return false;
 }
 
 void client::on_statement(const pool::statement_effect& effect, std::uint64_t rows) {

@@ -16,6 +16,10 @@ using protocol::transaction_status;
 
 constexpr std::string_view bad_value_state = "22023";
 
+/// What is kept of a transaction that has not begun on a server: more of it, or longer, is sent.
+constexpr std::size_t deferred_texts = 16;
+constexpr std::size_t deferred_text = 1024;
+
 /// Of a message in full, at the front of the bytes.
 std::size_t message_length(std::string_view bytes) noexcept {
     std::size_t length = 0;
@@ -34,14 +38,21 @@ std::optional<Enum> meaning_of(std::string_view word) {
 }  // namespace
 
 carried_routing routed_session::carried() const {
-    return {by_session_, consistency_, marks};
+    return {own_, at_login_, marks};
 }
 
 void routed_session::take(const carried_routing& before) {
-    by_session_ = before.by_session;
-    consistency_ = before.consistency;
+    own_ = before.own;
+    at_login_ = before.at_login;
     marks = before.marks;
+    marks.after = own_.read_after;
     marks.seen_incarnation = 0;  // numbers of hosts are each process's own
+}
+
+bool routed_session::begin_with(own_parameter what, std::string_view value) {
+    const bool known = set(what, value);
+    at_login_ = own_;
+    return known;
 }
 
 bool routed_session::set(own_parameter what, std::string_view value) {
@@ -51,7 +62,7 @@ bool routed_session::set(own_parameter what, std::string_view value) {
             if (!where || *where == routing::off) {
                 return false;
             }
-            by_session_ = where;
+            own_.routing = where;
             return true;
         }
         case own_parameter::read_consistency: {
@@ -59,19 +70,15 @@ bool routed_session::set(own_parameter what, std::string_view value) {
             if (!found) {
                 return false;
             }
-            consistency_ = found;
+            own_.consistency = found;
             return true;
         }
         case own_parameter::read_after: {
-            if (value.empty()) {
-                marks.after = {};
-                return true;
-            }
-            const auto where = read_position(value);
+            const auto where = value.empty() ? wal_position() : read_position(value);
             if (!where) {
                 return false;
             }
-            marks.after = *where;
+            read_after(*where);
             return true;
         }
         case own_parameter::last_write:
@@ -80,11 +87,36 @@ bool routed_session::set(own_parameter what, std::string_view value) {
     return false;
 }
 
+void routed_session::reset(own_parameter what) {
+    switch (what) {
+        case own_parameter::routing:
+            own_.routing = at_login_.routing;
+            break;
+        case own_parameter::read_consistency:
+            own_.consistency = at_login_.consistency;
+            break;
+        case own_parameter::read_after:
+        case own_parameter::last_write:
+            read_after(at_login_.read_after);
+            break;
+    }
+}
+
+void routed_session::reset_all() {
+    own_ = at_login_;
+    marks.after = own_.read_after;
+}
+
+void routed_session::read_after(wal_position where) {
+    own_.read_after = where;
+    marks.after = where;
+}
+
 config::routing routed_session::route(const routing_terms& terms, const segment& s) const noexcept {
     if (s.hint) {
         return *s.hint;
     }
-    return by_session_.value_or(by_listener_.value_or(terms.where));
+    return own_.routing.value_or(by_listener_.value_or(terms.where));
 }
 
 routed_session::plan routed_session::next(
@@ -99,7 +131,7 @@ routed_session::plan routed_session::next(
     plan made;
     made.length = s.length;
     made.why = s.why;
-    made.harmless = s.harmless;
+    made.harmless = s.harmless && s.length == bytes.size();
     switch (s.what) {
         case segment::form::incomplete:
             return made;
@@ -122,7 +154,7 @@ routed_session::plan routed_session::next(
             break;
         case routing::standby:
             // The port for reads has all servers behind it.
-            made.primary_too = by_listener_ == routing::standby && !by_session_ && !s.hint;
+            made.primary_too = by_listener_ == routing::standby && !own_.routing && !s.hint;
             made.what = step::standby;
             break;
         case routing::prefer_standby:
@@ -130,7 +162,9 @@ routed_session::plan routed_session::next(
             made.what = step::standby;
             break;
         case routing::automatic:
-            if (control(s, bytes, terms, strings, out)) {
+            if (terms.keeps_server) {
+                made.what = step::primary;
+            } else if (control(s, bytes, terms, strings, out)) {
                 made.what = step::answered;
             } else {
                 made.what = goes_to_standby(s) && consistency(terms.consistency) !=
@@ -173,12 +207,15 @@ bool routed_session::control(
             if (begun()) {
                 return false;  // PostgreSQL warns
             }
+            if (s.text.size() > deferred_text) {
+                return false;
+            }
             modes_ = {terms.read_by_default, std::nullopt};
             modes_.add(word.modes);
             deferred_.emplace_back(s.text);
             break;
         case control_kind::set_transaction:
-            if (!begun()) {
+            if (!begun() || deferred_.size() == deferred_texts || s.text.size() > deferred_text) {
                 return false;
             }
             modes_.add(word.modes);
@@ -222,18 +259,7 @@ std::optional<routed_session::step> routed_session::own(
             );
             return step::answered;
         case own_statement::kind::reset:
-            switch (word->parameter) {
-                case own_parameter::routing:
-                    by_session_.reset();
-                    break;
-                case own_parameter::read_consistency:
-                    consistency_.reset();
-                    break;
-                case own_parameter::read_after:
-                case own_parameter::last_write:
-                    marks.after = {};
-                    break;
-            }
+            reset(word->parameter);
             answer(segment_bytes, "RESET", out);
             return step::answered;
         case own_statement::kind::set:
@@ -263,7 +289,7 @@ std::string routed_session::shown(own_parameter what, const routing_terms& terms
     switch (what) {
         case own_parameter::routing:
             return std::string(
-                config::name_of(by_session_.value_or(by_listener_.value_or(terms.where)))
+                config::name_of(own_.routing.value_or(by_listener_.value_or(terms.where)))
             );
         case own_parameter::read_consistency:
             return std::string(config::name_of(consistency(terms.consistency)));

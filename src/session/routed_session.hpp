@@ -32,6 +32,7 @@ namespace pgweir::session {
 struct routing_terms {
     config::routing where = config::routing::off;
     config::read_consistency consistency = config::read_consistency::session;
+    bool keeps_server = false;     ///< the first transaction's server is that of all (session mode)
     bool defer_begin = false;      ///< and the pool's mode allows it
     bool read_by_default = false;  ///< default_transaction_read_only
 
@@ -56,7 +57,7 @@ public:
         step what = step::wait;
         std::size_t length = 0;  ///< of the segment; what is behind it is for the next plan
         router::reason why = router::reason::not_judged;
-        bool harmless = false;     ///< on a primary it is no write
+        bool harmless = false;     ///< all that is here, on a primary, is no write
         bool primary_too = false;  ///< of `standby`: the primary is one of the servers
         bool or_primary = false;   ///< of `standby`: where there is none, the primary
     };
@@ -64,8 +65,16 @@ public:
     explicit routed_session(std::optional<config::routing> by_listener) noexcept
         : by_listener_(by_listener) {}
 
-    /// Takes a setting of its own from the startup packet. False if the value is none.
+    /// A setting of its own, from the startup packet: RESET returns to it. False if the value is
+    /// none.
+    bool begin_with(own_parameter what, std::string_view value);
+
+    /// A setting of its own that a server has confirmed, because it came behind other requests.
     bool set(own_parameter what, std::string_view value);
+    void reset(own_parameter what);
+
+    /// RESET ALL, DISCARD ALL.
+    void reset_all();
 
     /// Where the bytes at the front go. `limit`: of a segment that is waited for.
     plan next(
@@ -79,7 +88,7 @@ public:
 
     /// `configured`: for who has asked for nothing.
     config::read_consistency consistency(config::read_consistency configured) const noexcept {
-        return consistency_.value_or(configured);
+        return own_.consistency.value_or(configured);
     }
 
     /// What goes with the client to another process, and comes from one. REQUIRES: it has begun
@@ -106,6 +115,7 @@ public:
     router::read_marks marks;
 
 private:
+    void read_after(wal_position where);
     config::routing route(const routing_terms& terms, const segment& s) const noexcept;
     bool control(
         const segment& s,
@@ -132,8 +142,8 @@ private:
     std::string shown(own_parameter what, const routing_terms& terms) const;
 
     const std::optional<config::routing> by_listener_;
-    std::optional<config::routing> by_session_;
-    std::optional<config::read_consistency> consistency_;
+    own_settings own_;
+    own_settings at_login_;
     std::vector<std::string> deferred_;
     transaction_modes modes_;
 };

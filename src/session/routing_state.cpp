@@ -156,6 +156,7 @@ void routing_state::forget_lease() {
     lease = use::none;
     fixed = false;
     one_segment = false;
+    segment_sent = false;
     could_be_read = false;
     left = 0;
     begin_before.clear();

@@ -89,6 +89,7 @@ struct routing_state final : view_waiter {
     use lease = use::none;
     bool fixed = false;          ///< its route was not found by what is asked
     bool one_segment = false;    ///< it is for a single segment
+    bool segment_sent = false;   ///< one of it is, whole, and not answered
     bool harmless = false;       ///< what it is for is no write
     bool could_be_read = false;  ///< it is the primary's for what a standby could answer, too
     std::size_t left = 0;        ///< bytes of the segment that wait at the front of what is pending

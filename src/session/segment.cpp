@@ -71,12 +71,21 @@ public:
     }
 
     void finish() {
+        for (std::size_t i = 0; i < parsed_; i++) {
+            const bool is_bound = i < parsed_names_.size() && bound_[i];
+            const bool goes_along =
+                i < parsed_names_.size() && court_.keeps_names && !parsed_names_[i].empty();
+            if (!is_bound && !goes_along) {
+                refuse(reason::session_state);  // to be used later, on the same server
+            }
+        }
         to_.reads = sound_ && texts_ > 0;
         to_.harmless = to_.reads && harmless_;
         if (to_.reads) {
             to_.why = reason::read;
         }
-        if (to_.what == segment::form::extended && (texts_ != 1 || !plain_)) {
+        if (to_.what == segment::form::extended &&
+            (texts_ != 1 || binds_ != 1 || executes_ != 1 || !plain_)) {
             to_.text = {};
         }
     }
@@ -128,8 +137,10 @@ private:
             return refuse(reason::not_understood);
         }
         plain_ = plain_ && portal->empty() && name->empty();
-        for (std::size_t i = 0; i < std::min(parsed_, parsed_names_.size()); i++) {
-            if (parsed_names_[i] == *name) {
+        binds_++;
+        for (std::size_t i = std::min(parsed_, parsed_names_.size()); i > 0; i--) {
+            if (parsed_names_[i - 1] == *name) {
+                bound_[i - 1] = true;
                 return;  // judged with its Parse
             }
         }
@@ -148,6 +159,7 @@ private:
     }
 
     void execute(std::string_view body) {
+        executes_++;
         const auto portal = take_string(body);
         if (!portal || body.size() != 4 || big_endian(body) != 0) {
             refuse(reason::session_state);  // some of the rows now, others later
@@ -157,7 +169,10 @@ private:
     segment& to_;
     const segment_court& court_;
     std::array<std::string_view, parses_remembered> parsed_names_{};
+    std::array<bool, parses_remembered> bound_{};
     std::size_t parsed_ = 0;
+    std::size_t binds_ = 0;
+    std::size_t executes_ = 0;
     std::size_t texts_ = 0;
     bool sound_ = true;
     bool harmless_ = true;
@@ -201,6 +216,9 @@ segment read_segment(std::string_view bytes, std::size_t limit, const segment_co
         const char type = rest[0];
         const std::string_view body = rest.substr(protocol::header_size, length - 4);
         at += std::size_t{length} + 1;
+        if (at > limit) {
+            all.refuse(reason::not_understood);  // more than is kept to be sent again
+        }
         if (type == 'Q') {
             found.what = segment::form::query;
             found.length = at;

@@ -30,13 +30,14 @@ def door(pooler):
     return f"{pooler.folder}/.s.pgweir-restart.{pooler.port}"
 
 
-def try_restart(pooler, *arguments, program=None):
-    """A new process that does not come to serve: its exit code and all that it says."""
+def try_restart(pooler, *arguments, program=None, below=None):
+    """A new process that does not come to serve: its exit code and all that it says. `below`: a shell's commands that
+    come first."""
     path, reachable = executable()
     if not reachable:
         path = shutil.copy(path, f"{pooler.folder}/pgweir-new")
     done = subprocess.run(
-        [program or path, "-R", *arguments],
+        [*(["sh", "-c", f'{below}; exec "$@"', "sh"] if below else []), program or path, "-R", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -395,6 +396,24 @@ def test_client_that_reads_slowly_goes_over_when_it_has_all(pooler):
     client.close()
 
 
+def test_sessions_whose_clients_read_slowly_go_over(start_pooler, primary):
+    """Each has so much of its answer left in the old process that it would slow its server down, if more came."""
+    pooler = start_pooler(pool_mode="session", default_pool_size=40)
+    clients = [over_unix(pooler) for _ in range(32)]
+    sizes = [430_000 + 4_000 * number for number in range(len(clients))]
+    for client, size in zip(clients, sizes):
+        client.send(query(f"select repeat('x', {size})"))
+    wait_until(lambda: primary.backends("query like 'select repeat%' and state = 'idle'") > 8, "some have all")
+    old = pooler.restart()
+    works(pooler)
+    for client, size in zip(clients, sizes):
+        assert len(client.read_result().value) == size
+    over(old)
+    for client in clients:
+        assert client.ask("select 1") == "1"
+        client.close()
+
+
 def test_cancel_key_goes_with_its_client(pooler, primary):
     running = "state = 'active' and query like 'select pg_sleep%'"
     clients = [pooler.client() for _ in range(4)]
@@ -524,6 +543,8 @@ def test_session_goes_over_with_its_server(start_pooler, primary):
     wait_until(lambda: primary.backends("state = 'active' and query like 'select pg_sleep%'") == 1, "it runs")
     client.cancel()
     check_error(client.read_result().error, "57014")
+    over(pooler.restart())
+    assert client.ask("select n from own") == "7", "it has been cancelled before, and goes over all the same"
     client.close()
     assert waiting.ask("select to_regclass('own') is null") == "t", "the next one finds nothing of it"
     waiting.close()
@@ -601,6 +622,24 @@ def test_next_process_that_dies_later(pooler):
     pooler.earlier.clear()
     pooler.process = old
     pooler.expect_exit = True
+
+
+def test_start_while_the_process_before_the_dead_one_finishes(pooler):
+    """Nobody is behind the door any more, so a third process just starts, and can be replaced again."""
+    client = pooler.client()
+    client.query("begin")
+    old = pooler.restart()
+    pooler.process.kill()
+    pooler.process.wait()
+    pooler.spawn("-R")
+    wait_until(lambda: "no process to take over from" in pooler.log(), "it has found nobody")
+    wait_until(pooler._listens, "it serves")
+    goes_on(pooler)
+    assert client.query("commit").errors == []
+    client.close()
+    over(old)
+    over(pooler.restart())
+    goes_on(pooler)
 
 
 # The proof.
@@ -751,6 +790,13 @@ def unprivileged_impostor(pooler):
         os.setegid(0)
 
 
+def test_limit_of_open_files_is_too_low(pooler):
+    """It could not take all clients, so the old process goes on."""
+    code, said = try_restart(pooler, pooler.file, below="ulimit -Hn 40; ulimit -n 40")
+    assert code == 1 and "raise the limit (ulimit -Hn" in said, said
+    goes_on(pooler)
+
+
 @pytest.mark.parametrize("stage", ["nothing", "hello", "ready"])
 def test_new_process_that_dies_half_way(pooler, stage):
     client = pooler.client()
@@ -837,5 +883,22 @@ def test_a_process_that_ends_is_not_taken_over(pooler):
     pooler.expect_exit = True
     code, said = try_restart(pooler, pooler.file)
     assert code == 1 and "it ends" in said
+    client.close()
+    assert pooler.wait_for_exit() == 0
+
+
+def test_a_process_that_is_told_to_end_meanwhile_is_not_taken_over(pooler):
+    client = pooler.client()
+    with unprivileged_impostor(pooler) as impostor:
+        impostor.hello()
+        impostor.expect(Impostor.WELCOME)
+        impostor.expect(Impostor.SOCKETS)
+        pooler.signal(signal.SIGTERM)
+        wait_until(lambda: "shutdown" in pooler.log().lower(), "it is told")
+        impostor.say(Impostor.READY)
+        reason, _ = impostor.expect(Impostor.REFUSAL)
+        assert b"it ends" in reason
+    pooler.expect_exit = True
+    assert client.ask("select 1") == "1"
     client.close()
     assert pooler.wait_for_exit() == 0

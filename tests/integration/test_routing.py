@@ -89,6 +89,52 @@ def test_pipeline_keeps_its_order_over_two_servers(route):
         assert client.read_result().value == "1"
 
 
+def test_what_is_sent_behind_a_read_goes_where_it_has_to(route):
+    """However much comes in one piece: a standby gets only what is meant for it."""
+    r = route()
+    update = "update t set b = b + 1 where a = 1"
+    with r.pooler.client() as client:
+        client.send(b"".join(query(one) for one in ("begin read only", READ, "commit", update)))
+        assert [client.read_result().tags for _ in range(4)] == [["BEGIN"], ["SELECT 1"], ["COMMIT"], ["UPDATE 1"]]
+        client.send(query("begin read only") + query(READ))
+        assert [client.read_result().tags for _ in range(2)] == [["BEGIN"], ["SELECT 1"]]
+        client.send(request(READ) + request("commit") + request(update))
+        assert [client.read_result().tags for _ in range(3)] == [["SELECT 1"], ["COMMIT"], ["UPDATE 1"]]
+        client.send(query("/* pgweir: standby */ " + READ) + query(update) + query("set pgweir.routing = 'primary'"))
+        assert [client.read_result().tags for _ in range(3)] == [["SELECT 1"], ["UPDATE 1"], ["SET"]]
+        assert client.ask("show pgweir.routing") == "primary"
+        assert client.ask(READ) == "3"
+
+
+def test_statement_that_is_parsed_ahead_is_found_again(route):
+    """Described first, executed later, as some drivers do with a statement without a name."""
+    r = route(cache_unnamed_statements=0)
+    with r.pooler.client() as client:
+        for _ in range(5):
+            client.send(parse(READ) + describe() + sync())
+            assert not client.read_result().errors
+            client.send(bind() + execute() + sync())
+            assert client.read_result().value == "0"
+        client.send(parse("begin") + describe() + sync())
+        assert client.read_result().status == "I", "nothing was executed"
+        client.send(bind() + execute() + sync())
+        assert client.read_result().status == "T"
+        assert client.query("rollback").status == "I"
+
+
+def test_session_mode_keeps_to_the_primary(route):
+    r = route()
+    r.pooler.reload(pool_mode="session")
+    with r.pooler.client() as client:
+        with r.counted("read on a standby", by=0):
+            assert client.ask(READ) == "0"
+            assert client.query("update t set b = 1 where a = 1").tags == ["UPDATE 1"]
+            assert client.ask(READ) == "1"
+    with r.pooler.client() as client:
+        assert client.ask("/* pgweir: standby */ select pg_is_in_recovery()") == "t"
+        check_error(client.query("update t set b = 2").error, "25006", "read-only")
+
+
 def test_several_statements_go_by_the_strictest(route):
     r = route()
     with r.pooler.client() as client:
@@ -156,6 +202,22 @@ def test_hint_setting_and_startup_option_fix_the_route(route):
         check_error(client.query("set pgweir.routing = 'moon'").error, "22023", "pgweir.routing")
     with r.pooler.client(parameters={"options": "-c pgweir.routing=primary"}) as client:
         assert client.ask("show pgweir.routing") == "primary"
+
+
+def test_own_settings_follow_the_session_like_others(route):
+    r = route()
+    with r.pooler.client(parameters={"options": "-c pgweir.routing=prefer-standby"}) as client:
+        for reset in ("discard all", "reset all", "reset pgweir.routing"):
+            assert client.query("set pgweir.routing = 'primary'").tags == ["SET"]
+            assert not client.query(reset).errors
+            assert client.ask("show pgweir.routing") == "prefer-standby", reset
+        assert not client.query("set pgweir.routing = 'primary'").errors
+        for end, now in (("rollback", "primary"), ("commit", "standby")):
+            for sql in ("begin", "update t set b = 1 where a = 1", "set pgweir.routing = 'standby'", end):
+                assert not client.query(sql).errors
+            assert client.ask("show pgweir.routing") == now
+    with r.pooler.client() as other:
+        assert other.ask("show pgweir.routing") == "auto"
 
 
 def test_ports_fix_the_route(route):
@@ -241,6 +303,27 @@ def test_transaction_that_may_write_is_the_primarys_from_the_start(route):
         assert r.primary.ask(READ) == 2
 
 
+def test_modes_of_a_transaction_cost_the_server_nothing(route):
+    """What is prepared there stays."""
+    r = route()
+
+    def parsed():
+        return next(int(row["total_server_parse_count"]) for row in r.pooler.show("STATS") if row["database"] == "app")
+
+    with r.pooler.client() as client:
+        client.send(parse(READ, "r") + sync())
+        assert not client.read_result().errors
+        before = parsed()
+        for _ in range(5):
+            assert client.query("begin").status == "T"
+            assert client.query("set transaction isolation level repeatable read").status == "T"
+            client.send(bind((), "r") + execute() + sync())
+            assert client.read_result().value == "0"
+            assert client.ask("show transaction_isolation") == "repeatable read"
+            assert client.query("commit").status == "I"
+        assert parsed() - before <= 1
+
+
 def test_timeouts_run_from_the_clients_begin(route):
     r = route(idle_transaction_timeout=0.3)
     with r.pooler.client() as client:
@@ -282,6 +365,16 @@ def test_own_write_is_seen_while_the_standby_is_behind(route):
             return r.count("read on a standby") > before
 
         wait_until(reads_there, "the standby is read again", seconds(20))
+
+
+def test_write_behind_a_read_is_a_write(route):
+    r = route(read_consistency="own_writes", **SOON)
+    with r.pooler.client() as client:
+        r.pause_replay()
+        client.send(b"".join(query(one) for one in ("begin", READ, "update t set b = 6 where a = 1", "commit")))
+        assert [client.read_result().tags for _ in range(4)][2:] == [["UPDATE 1"], ["COMMIT"]]
+        assert client.ask(READ) == "6"
+        r.resume_replay()
 
 
 def test_what_was_seen_is_never_unseen(route):
@@ -523,6 +616,24 @@ def test_standby_that_is_lost_before_it_answers_is_replaced_unseen(route):
         assert not result.errors, result.errors
         assert result.rows[0][1] == "0"
         assert client.ask(READ) == "0"
+
+
+def test_standby_that_is_lost_before_it_is_asked_is_replaced_unseen(route):
+    """It has to take over the client's settings first, and ends over that. The client gets one answer."""
+    r = route()
+    standby = r.standbys[0]
+    servers = [row[0] for row in standby.rows("select pid from pg_stat_activity where usename = 'app'")]
+    with r.pooler.client(parameters={"application_name": "another"}) as client:
+        for pid in servers:
+            os.kill(pid, signal.SIGSTOP)
+        client.send(query(READ))
+        assert client.silent_for(0.2)
+        for pid in servers:
+            standby.ask(f"select pg_terminate_backend({pid})")
+            os.kill(pid, signal.SIGCONT)
+        assert client.read_result(seconds(20)).value == "0"
+        assert client.ask("select 2") == "2"
+        assert r.count("sent again to the primary", "lost") == 1
 
 
 # Another primary.

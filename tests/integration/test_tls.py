@@ -13,7 +13,7 @@ import pytest
 from certificates import Authority, client_context
 from fake_postgres import FakePostgres, authentication
 from harness import PASS, check_error, closed_with, gate, is_closed, pgweir_only, refused, works
-from pooler import ADMIN, WORKERS, seconds
+from pooler import ADMIN, WORKERS, memory, seconds
 from postgres import unprivileged
 from wire import (
     GSSENC_REQUEST,
@@ -140,11 +140,11 @@ def test_slow_reader_holds_the_server_up(tls_pooler, secured):
     with over_tls(pooler) as client:
         assert client.ask("select 1") == "1"
         before = pooler.rss()
-        client.send(query("select repeat('x', 1000) from generate_series(1, 40000)"))
+        client.send(query("select repeat('x', 1000) from generate_series(1, 100000)"))
         client.read_message()
         wait_until(lambda: server_waits(secured), "the server is held up")
-        assert pooler.rss() - before < 16 << 20
-        assert client.read_result().tags == ["SELECT 40000"]
+        assert pooler.rss() - before < memory(16_000_000)
+        assert client.read_result().tags == ["SELECT 100000"]
 
 
 def test_request_in_single_bytes_and_pipelines(tls_pooler):

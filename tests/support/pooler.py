@@ -37,6 +37,11 @@ def seconds(limit):
     return limit * SLOW
 
 
+def memory(limit):
+    """A limit in bytes that a sanitizer's build can hold too: what it keeps beside and behind each block is resident."""
+    return limit * max(1, SLOW)
+
+
 def allow_many_files():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

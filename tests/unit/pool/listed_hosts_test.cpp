@@ -113,6 +113,16 @@ TEST(ListedHostsTest, OneIsKeptForAsLongAsItAnswers) {
     EXPECT_THAT(hosts(w, 2), ElementsAre(1, 1)) << "and is not left when the first one is back";
 }
 
+TEST(ListedHostsTest, ServerOfAnotherProcessStaysWithItsHost) {
+    world w("", 1, in_turn);
+    test_server come_over;
+    come_over.listed = 2;
+    ASSERT_TRUE(w.core.adopt(come_over, w.at(), 0, false));
+    EXPECT_EQ(come_over.listed, 2U);
+    EXPECT_THAT(hosts(w, 2), ElementsAre(0, 1)) << "it is nobody's turn";
+    w.close(come_over);
+}
+
 TEST(ListedHostsTest, ShorterListAfterAReload) {
     world w("", 1, in_turn);
     EXPECT_THAT(hosts(w, 2), ElementsAre(0, 1));

@@ -179,6 +179,9 @@ private:
             case outcome::move:
                 w_.out.push_back({do_what::move, here, p, server.id, done.destination});
                 return;
+            case outcome::cross:
+                ADD_FAILURE() << "no other process serves";
+                return;
         }
     }
 
@@ -236,6 +239,9 @@ private:
                 EXPECT_EQ(server.worker, todo.worker);
                 w_.core.arrived(server, todo.destination);
                 return release(server);
+            case do_what::cross:
+                ADD_FAILURE() << "no other process serves";
+                return;
             case do_what::connect:
             case do_what::refuse:
                 return;

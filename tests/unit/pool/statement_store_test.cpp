@@ -110,6 +110,21 @@ TEST_F(StatementStoreTest, NothingNewIsSharedBeyondTheLimit) {
     EXPECT_NE(find(dated, iso), nullptr);
 }
 
+TEST_F(StatementStoreTest, WhatAClientHasAlreadyIsKeptBeyondTheLimit) {
+    store.set_limit(1);
+    const statement_ptr made = store.find_or_make(
+        &scope,
+        plain,
+        iso,
+        statement_store::sharing::shared,
+        statement_form::message,
+        statement_store::room::made
+    );
+    ASSERT_NE(made, nullptr);
+    EXPECT_EQ(find(plain, iso), made);
+    EXPECT_EQ(find(dated, iso), nullptr);
+}
+
 TEST_F(StatementStoreTest, NamesOfOursAreFoundInErrors) {
     const auto found = find_statement_name("prepared statement \"PGWEIR_42\" does not exist");
     ASSERT_TRUE(found);

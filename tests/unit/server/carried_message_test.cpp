@@ -31,6 +31,7 @@ pool::carried_server server_of_a_kind() {
     what.reported = {{"timezone", "Asia/Tokyo"}};
     what.greeting = std::string("S\0\0\0\x0b", 5);
     what.close_needed = true;
+    what.check_before_use = true;
     what.has_statements = true;
     return what;
 }
@@ -50,7 +51,14 @@ void expect_same(const pool::carried_server& read, const pool::carried_server& s
     EXPECT_EQ(read.reported, said.reported);
     EXPECT_EQ(read.greeting, said.greeting);
     EXPECT_EQ(read.close_needed, said.close_needed);
+    EXPECT_EQ(read.check_before_use, said.check_before_use);
     EXPECT_EQ(read.has_statements, said.has_statements);
+}
+
+void expect_same(const session::own_settings& read, const session::own_settings& said) {
+    EXPECT_EQ(read.routing, said.routing);
+    EXPECT_EQ(read.consistency, said.consistency);
+    EXPECT_EQ(read.read_after, said.read_after);
 }
 
 carried_client client_of_a_kind() {
@@ -71,11 +79,10 @@ carried_client client_of_a_kind() {
     who.statements[1].moved = {17, -4};
     who.statements[1].settings = pool::extra_values{{"client_encoding", "SJIS"}};
     session::carried_routing routing;
-    routing.by_session = config::routing::off;
-    routing.consistency = config::read_consistency::primary;
+    routing.own = {config::routing::off, config::read_consistency::primary, {3, 0x1'0000'0028}};
+    routing.at_login = {config::routing::automatic, config::read_consistency::eventual, {2, 5}};
     routing.marks.written = at(8);
     routing.marks.seen = at(9);
-    routing.marks.after = {3, 0x1'0000'0028};
     who.routing = routing;
     who.database_written_at = at(10);
     who.pending = std::string("Q\0\0", 3);
@@ -126,11 +133,10 @@ TEST(CarriedMessageTest, ClientComesBackAsItWas) {
         EXPECT_EQ(read->statements[i].settings, said.statements[i].settings);
     }
     ASSERT_TRUE(read->routing);
-    EXPECT_EQ(read->routing->by_session, said.routing->by_session);
-    EXPECT_EQ(read->routing->consistency, said.routing->consistency);
+    expect_same(read->routing->own, said.routing->own);
+    expect_same(read->routing->at_login, said.routing->at_login);
     EXPECT_EQ(read->routing->marks.written, said.routing->marks.written);
     EXPECT_EQ(read->routing->marks.seen, said.routing->marks.seen);
-    EXPECT_EQ(read->routing->marks.after, said.routing->marks.after);
     ASSERT_TRUE(read->server);
     expect_same(*read->server, *said.server);
     only_whole(message.body, [](const auto& body) { return get_client(body).has_value(); });

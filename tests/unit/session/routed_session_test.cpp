@@ -54,6 +54,22 @@ TEST_F(RoutedSessionTest, PlanIsForTheFirstSegment) {
     EXPECT_EQ(plan.length, query("SELECT 1").size());
 }
 
+TEST_F(RoutedSessionTest, HarmlessIsAllThatIsHere) {
+    ASSERT_EQ(of("SET pgweir.routing = 'primary'"), step::answered);
+    EXPECT_TRUE(next(query("SELECT 1")).harmless);
+    const auto plan = next(query("SELECT 1") + query("UPDATE"));
+    EXPECT_EQ(plan.what, step::primary);
+    EXPECT_FALSE(plan.harmless);
+}
+
+TEST_F(RoutedSessionTest, WhoKeepsItsServerKeepsThePrimary) {
+    terms_.keeps_server = true;
+    terms_.defer_begin = false;
+    EXPECT_EQ(of("SELECT 1"), step::primary);
+    EXPECT_EQ(of("BEGIN"), step::primary);
+    EXPECT_EQ(of("/* pgweir: standby */ SELECT 1"), step::standby);
+}
+
 TEST_F(RoutedSessionTest, NearestWordCounts) {
     routed_session from_port(routing::standby);
     const auto ask = [&](std::string_view text) {
@@ -125,6 +141,45 @@ TEST_F(RoutedSessionTest, ReadOnlyMayBeSaidLater) {
     EXPECT_EQ(of("SELECT 1"), step::read);
     ASSERT_EQ(of("SET TRANSACTION READ WRITE"), step::answered);
     EXPECT_EQ(of("SELECT 1"), step::primary);
+}
+
+TEST_F(RoutedSessionTest, NoMoreThanALittleIsKeptOfATransaction) {
+    EXPECT_EQ(of("BEGIN /*" + std::string(2000, '.') + "*/"), step::primary);
+    EXPECT_FALSE(session_.begun());
+    ASSERT_EQ(of("BEGIN"), step::answered);
+    EXPECT_EQ(of("SET TRANSACTION READ ONLY /*" + std::string(2000, '.') + "*/"), step::primary);
+    int kept = 1;
+    while (of("SET TRANSACTION READ ONLY") == step::answered) {
+        ASSERT_LT(++kept, 100);
+    }
+    EXPECT_EQ(session_.deferred().size(), static_cast<std::size_t>(kept));
+}
+
+TEST_F(RoutedSessionTest, ParsedBeginHasNotBegun) {
+    EXPECT_EQ(next(parse("", "BEGIN") + describe('S') + sync()).what, step::primary);
+    EXPECT_FALSE(session_.begun());
+    ASSERT_EQ(of("BEGIN"), step::answered);
+    EXPECT_EQ(next(parse("", "COMMIT") + describe('S') + sync()).what, step::primary);
+    EXPECT_TRUE(session_.begun());
+}
+
+TEST_F(RoutedSessionTest, ResetReturnsToWhatTheLogInSaid) {
+    ASSERT_TRUE(session_.begin_with(own_parameter::routing, "prefer-standby"));
+    ASSERT_TRUE(session_.begin_with(own_parameter::read_after, "1/0/10"));
+    ASSERT_EQ(of("SET pgweir.routing = 'primary'"), step::answered);
+    ASSERT_EQ(of("SET pgweir.read_consistency = 'primary'"), step::answered);
+    ASSERT_EQ(of("SET pgweir.read_after = ''"), step::answered);
+    ASSERT_EQ(of("RESET pgweir.routing"), step::answered);
+    EXPECT_EQ(of("UPDATE"), step::standby);
+    session_.reset_all();
+    EXPECT_EQ(session_.consistency(terms_.consistency), terms_.consistency);
+    EXPECT_EQ(session_.marks.after.lsn, 0x10U);
+    routed_session next_process(std::nullopt);
+    ASSERT_TRUE(session_.set(own_parameter::routing, "primary"));
+    next_process.take(session_.carried());
+    next_process.reset(own_parameter::routing);
+    EXPECT_EQ(next_process.carried().own.routing, routing::prefer_standby);
+    EXPECT_EQ(next_process.marks.after.lsn, 0x10U);
 }
 
 TEST_F(RoutedSessionTest, DefaultReadOnlyIsReadOnly) {

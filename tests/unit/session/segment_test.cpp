@@ -68,7 +68,7 @@ TEST_F(SegmentTest, OneWriteMakesAWrite) {
 
 TEST_F(SegmentTest, ReadThatIsNotHarmlessMakesAllOfItSo) {
     const segment found =
-        read(parse("", "SELECT 1") + bind("") + parse("", "SELECT stable") + sync());
+        read(parse("", "SELECT 1") + bind("") + parse("", "SELECT stable") + bind("") + sync());
     EXPECT_TRUE(found.reads);
     EXPECT_FALSE(found.harmless);
 }
@@ -115,6 +115,35 @@ TEST_F(SegmentTest, RowLimitFlushAndNothingAreNoReads) {
     EXPECT_FALSE(read(close('P', "") + sync()).reads);
 }
 
+TEST_F(SegmentTest, StatementThatIsForLaterIsReadWhereItCanBeUsed) {
+    EXPECT_FALSE(read(parse("", "SELECT 1") + describe('S') + sync()).reads);
+    EXPECT_FALSE(read(
+                     extended("SELECT 1").substr(0, extended("SELECT 1").size() - 5) +
+                     parse("", "SELECT 2") + sync()
+    )
+                     .reads);
+    EXPECT_TRUE(read(parse("a", "SELECT 1") + describe('S', "a") + sync()).reads);
+    segment_court only_here = court_.get();
+    only_here.keeps_names = false;
+    EXPECT_FALSE(read_segment(parse("a", "SELECT 1") + sync(), limit, only_here).reads);
+    const std::string whole = parse("a", "SELECT 1") + bind("a") + execute() + sync();
+    EXPECT_TRUE(read_segment(whole, limit, only_here).reads);
+    std::string many;
+    for (int i = 0; i < 9; i++) {
+        many += parse("", "SELECT 1") + bind("") + execute();
+    }
+    EXPECT_FALSE(read(many + sync()).reads) << "more than are remembered";
+}
+
+TEST_F(SegmentTest, TextIsThatOfWhatIsExecutedOnce) {
+    const std::string begun = parse("", "BEGIN") + bind("");
+    EXPECT_EQ(read(begun + execute() + sync()).text, "BEGIN");
+    EXPECT_EQ(read(parse("", "BEGIN") + describe('S') + sync()).text, "");
+    EXPECT_EQ(read(begun + sync()).text, "");
+    EXPECT_EQ(read(begun + execute() + execute() + sync()).text, "");
+    EXPECT_EQ(read(begun + execute() + bind("") + execute() + sync()).text, "");
+}
+
 TEST_F(SegmentTest, QueryBehindMessagesWithoutSyncIsThePrimarys) {
     const segment found = read(parse("", "SELECT 1") + query("SELECT 2"));
     EXPECT_EQ(found.what, segment::form::extended);
@@ -134,6 +163,8 @@ TEST_F(SegmentTest, LongOneIsNotWaitedFor) {
     EXPECT_EQ(found.what, segment::form::query);
     EXPECT_FALSE(found.reads);
     EXPECT_EQ(found.length, 100U);
+    EXPECT_TRUE(read(query("SELECT 1")).reads);
+    EXPECT_FALSE(read(bytes).reads) << "it is here, and is too long to be sent again";
     const std::string many = parse("", "SELECT 1") + bind("") + execute();
     EXPECT_EQ(read(many, many.size() - 1).what, segment::form::extended);
     EXPECT_FALSE(read(many, many.size() - 1).reads);
