@@ -54,6 +54,9 @@ constexpr const char* examples =
 
 int fail(const std::string& message) {
     log::write(log::level::fatal, "{}", message);
+    if (server::is_starting_in_background()) {
+        fmt::print(stderr, "pgweir: {}\n", message);  // the log is not the terminal
+    }
     return 1;
 }
 
@@ -72,6 +75,9 @@ int check(const command_line& options) {
     const auto runtime = server::load_runtime(*settings);
     if (!runtime) {
         return refuse(runtime.error().message);
+    }
+    if (const auto done = server::check_clusters(**runtime); !done) {
+        return refuse(done.error().message);
     }
     int dangers = 0;
     const auto warn = [&](const std::vector<config::warning>& all) {
@@ -131,8 +137,7 @@ int run(const command_line& options) {
         if (global.pidfile.empty()) {
             return fail("-d needs the setting pidfile");
         }
-        const auto parent = options.reboot ? server::parent::waits : server::parent::ends;
-        if (auto done = server::go_into_background(parent); !done) {
+        if (auto done = server::go_into_background(); !done) {
             return fail(done.error().message);
         }
     }

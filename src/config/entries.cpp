@@ -45,14 +45,20 @@ result<void> own_number(owner_of<Member>& to, std::string_view text) {
     return {};
 }
 
-/// A time of its own; 0 switches the limit off here, a negative one leaves it unset.
-template <auto Member>
+/// A time of its own; a negative one leaves it unset.
+enum class zero : std::uint8_t {
+    unset,  ///< what is configured for all holds
+    off,    ///< there is no limit here
+};
+
+template <auto Member, zero Zero = zero::unset>
 result<void> own_seconds(owner_of<Member>& to, std::string_view text) {
     const auto value = parse_whole_seconds(text, std::numeric_limits<int>::min());
     if (!value) {
         return value.error();
     }
-    to.*Member = value->count() < 0 ? std::nullopt : std::optional(*value);
+    const bool unset = value->count() < 0 || (Zero == zero::unset && value->count() == 0);
+    to.*Member = unset ? std::nullopt : std::optional(*value);
     return {};
 }
 
@@ -158,7 +164,7 @@ constexpr entry_key<database> database_keys[] = {
     {"pool_mode",                 own_word<&d::pool_mode>},
     {"pool_size",                 own_number<&d::pool_size>},
     {"port",                      ports},
-    {"query_wait_timeout",        own_seconds<&d::query_wait_timeout>},
+    {"query_wait_timeout",        own_seconds<&d::query_wait_timeout, zero::off>},
     {"read_consistency",          own_word<&d::read_consistency>},
     {"reserve_pool",              own_number<&d::reserve_pool_size>}, // PgBouncer's old name
     {"reserve_pool_size",         own_number<&d::reserve_pool_size>},
@@ -181,7 +187,7 @@ constexpr entry_key<user> user_keys[] = {
     {"pool_mode",                   own_word<&u::pool_mode>},
     {"pool_size",                   own_number<&u::pool_size>},
     {"query_timeout",               own_seconds<&u::query_timeout>},
-    {"query_wait_timeout",          own_seconds<&u::query_wait_timeout>},
+    {"query_wait_timeout",          own_seconds<&u::query_wait_timeout, zero::off>},
     {"reserve_pool_size",           own_number<&u::reserve_pool_size>},
     {"routing",                     own_word<&u::routing>},
     {"transaction_timeout",         own_seconds<&u::transaction_timeout>},

@@ -93,21 +93,25 @@ bp::child start(
 }
 
 /// The end of the program is the end of its output: what it has left running may hold the pipe
-/// open.
+/// open. What it said last is there when it has ended, and is looked for once more.
 std::string read_while_running(bp::child& child, int source) {
+    constexpr int moment = 20;  // milliseconds
     std::string text;
     std::array<char, 4096> part{};
+    bool running = true;
     for (;;) {
         pollfd readable{source, POLLIN, 0};
-        const int ready = ::poll(&readable, 1, 20);
-        if (ready > 0) {
+        if (::poll(&readable, 1, running ? moment : 0) > 0) {
             const auto size = ::read(source, part.data(), part.size());
             if (size == 0) {
                 return text;
             }
             text.append(part.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-        } else if (std::error_code error; !child.running(error)) {
+        } else if (!running) {
             return text;
+        } else {
+            std::error_code error;
+            running = child.running(error);
         }
     }
 }

@@ -120,6 +120,13 @@ public:
 
     std::string name() const override { return ear_->name(); }
 
+    bool is_local() const noexcept override {
+        ::sockaddr_storage bound{};
+        ::socklen_t size = sizeof bound;
+        auto* raw = reinterpret_cast<::sockaddr*>(&bound);
+        return ::getsockname(socket_.get(), raw, &size) == 0 && raw->sa_family == AF_UNIX;
+    }
+
     void defer_accept(bool value) noexcept override { set_defer_accept(socket_.get(), value); }
 
     void pause() noexcept override { ear_->end(); }
@@ -270,6 +277,21 @@ bool remove_stale(const std::string& path) {
 }
 
 }  // namespace
+
+std::vector<std::string> listener::addresses_of(const std::string& name) {
+    asio::io_context context;
+    error_code ec;
+    std::vector<std::string> found;
+    for (const auto& each : asio::ip::tcp::resolver(context).resolve(
+             name, "0", asio::ip::resolver_base::passive, ec
+         )) {
+        std::string address = each.endpoint().address().to_string();
+        if (std::find(found.begin(), found.end(), address) == found.end()) {
+            found.push_back(std::move(address));
+        }
+    }
+    return found.empty() ? std::vector{name} : found;
+}
 
 result<std::unique_ptr<listener>> listener::tcp(
     loop& owner, const tcp_options& options, const common_options& common, callback accepted

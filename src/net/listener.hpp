@@ -40,7 +40,7 @@ public:
     enum class port_use : std::uint8_t { exclusive, shared };
 
     struct tcp_options {
-        std::string address;  // an IP address or a name (its first address)
+        std::string address;  // an IP address (see addresses_of)
         int port = 0;
         port_use use = port_use::exclusive;
     };
@@ -51,6 +51,9 @@ public:
         int backlog = 128;
         lent_sockets* lent = nullptr;
     };
+
+    /// All addresses that a name has; the name itself if it has none, and for an address.
+    static std::vector<std::string> addresses_of(const std::string& name);
 
     static result<std::unique_ptr<listener>> tcp(
         loop& owner, const tcp_options& options, const common_options& common, callback accepted
@@ -84,6 +87,9 @@ public:
 
     /// Where it listens, for the log: "127.0.0.1:6432" or a path.
     virtual std::string name() const = 0;
+
+    /// A Unix socket.
+    virtual bool is_local() const noexcept = 0;
 
     /// Accepts nothing any more, and again. Callers wait meanwhile, as many as the backlog takes.
     virtual void pause() noexcept = 0;

@@ -43,16 +43,25 @@ constexpr seconds patience{10};
 /// Each is a connection of its own, and a client may ask for as many as it likes.
 constexpr std::size_t cancels_at_once = 8;
 
-bool resets_parameters(std::string_view query) noexcept {
+enum class resets : std::uint8_t {
+    nothing,
+    all_but_role,  ///< RESET ALL
+    all,           ///< DISCARD ALL
+};
+
+resets resets_of(std::string_view query) noexcept {
     sql::statement_reader statements(query);
     sql::statement one;
+    resets found = resets::nothing;
     while (statements.next(one)) {
-        if (one.kind == sql::statement_kind::reset_all ||
-            one.kind == sql::statement_kind::discard_all) {
-            return true;
+        if (one.kind == sql::statement_kind::discard_all) {
+            return resets::all;
+        }
+        if (one.kind == sql::statement_kind::reset_all) {
+            found = resets::all_but_role;
         }
     }
-    return false;
+    return found;
 }
 
 constexpr std::string_view empty_query = "<empty>";
@@ -429,6 +438,7 @@ bool server_connection::on_reply(std::string_view bytes, std::size_t& run) {
             take_parameters();
         } else {
             const bool failed = std::exchange(failed_, false);
+            error_last_ = false;
             sync_if_skipped_ = false;
             if (tags_ == tags::watched && verdict != pipeline::verdict::desync) {
                 holder_->on_ready(requests_.status(), failed);
@@ -754,22 +764,28 @@ void server_connection::on_task_done() {
 void server_connection::on_reset_done() {
     const std::string& usual = host_->settings().server_reset_query;
     const bool discarded = std::exchange(soiled_, false);
-    if (discarded || resets_parameters(usual)) {
-        forget_unreported();
+    const resets done = discarded ? resets::all : resets_of(usual);
+    if (done != resets::nothing) {
+        forget_unreported(done == resets::all);
     }
     reset_due_ = reset_due_ && discarded && usual != discard_query;
     setup_due_ = setup_due_ || (discarded && !connect_query_.empty());
 }
 
-/// Parameters have their defaults again; those that are reported were reported.
-void server_connection::forget_unreported() {
+/// Parameters have their defaults again, the role perhaps; those that are reported were reported.
+void server_connection::forget_unreported(bool role_too) {
     parameter_values values = parameters_->values();
     for (std::size_t i = 0; i < values.size(); i++) {
         if (!reported_->values()[i]) {
             values[i].reset();
         }
     }
-    parameters_ = host_->parameters().intern(std::move(values));
+    extra_values extras;
+    const auto role = parameters_->extras().find("role");
+    if (!role_too && role != parameters_->extras().end()) {
+        extras.insert(*role);
+    }
+    parameters_ = host_->parameters().intern(std::move(values), std::move(extras));
 }
 
 void server_connection::check() {

@@ -162,6 +162,11 @@ public:
 
     std::size_t queued() const noexcept { return stream_->queued(); }
 
+    /// It takes less than it is sent.
+    bool is_clogged() const noexcept {
+        return stream_ != nullptr && stream_->queued() > net::high_watermark;
+    }
+
     /// A message has been forwarded in part: nothing else may be told to the client now.
     bool mid_reply() const noexcept { return scanner_.in_body(); }
 
@@ -317,7 +322,7 @@ private:
     void take_parameters();
     void on_task_done();
     void on_reset_done();
-    void forget_unreported();
+    void forget_unreported(bool role_too);
     void drain();
     void occupy();
     void clean_up();

@@ -209,6 +209,12 @@ void put_backend_key_data(std::string& out, std::int32_t process_id, std::int32_
     message_writer(out, 'K').int32(process_id).int32(secret_key);
 }
 
+void put_cancel_key(std::string& out, std::uint64_t key) {
+    put_backend_key_data(
+        out, static_cast<std::int32_t>(key >> 32), static_cast<std::int32_t>(key & 0xffffffff)
+    );
+}
+
 void put_negotiate_protocol_version(
     std::string& out, std::int32_t version, const std::vector<std::string>& unknown_options
 ) {

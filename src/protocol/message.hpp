@@ -89,6 +89,9 @@ void put_ready_for_query(std::string& out, transaction_status status);
 void put_command_complete(std::string& out, std::string_view tag);
 void put_parameter_status(std::string& out, std::string_view name, std::string_view value);
 void put_backend_key_data(std::string& out, std::int32_t process_id, std::int32_t secret_key);
+
+/// Of a key of ours (protocol/cancel_key), which is both.
+void put_cancel_key(std::string& out, std::uint64_t key);
 void put_negotiate_protocol_version(
     std::string& out, std::int32_t version, const std::vector<std::string>& unknown_options
 );

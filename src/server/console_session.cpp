@@ -21,14 +21,17 @@ admin::access_level level_of(session::console_access access) {
 }  // namespace
 
 console_session::console_session(
-    worker& home, supervisor& boss, session::client& owner, session::console_access access
+    worker& home,
+    supervisor& boss,
+    session::client& owner,
+    session::console_access access,
+    std::uint64_t cancel_key
 )
     : worker_(home), supervisor_(boss), client_(owner), console_(level_of(access)) {
     std::string out;
     protocol::put_authentication_ok(out);
     admin::put_console_welcome(out);
-    // A console has nothing that could be canceled, but drivers insist on a key.
-    protocol::put_backend_key_data(out, 0, 0);
+    protocol::put_cancel_key(out, cancel_key);
     protocol::put_ready_for_query(out, protocol::transaction_status::idle);
     client_.send_console(out);
 }
@@ -79,6 +82,7 @@ void console_session::show() {
 }
 
 void console_session::operate() {
+    life_->canceled = false;
     log::info("console of client {}: {}", client_.id(), admin::log_text(console_.requested()));
     supervisor_.carry_out(
         console_.requested(),
@@ -91,7 +95,10 @@ void console_session::operate() {
                 }
             });
         },
-        [life = life_] { return life->alive.load(); }
+        [life = life_] {
+            using still = supervisor::waiting_for_it;
+            return !life->alive ? still::gone : life->canceled ? still::canceled : still::yes;
+        }
     );
 }
 

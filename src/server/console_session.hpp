@@ -22,11 +22,17 @@ class worker;
 class console_session final : public session::console_port {
 public:
     console_session(
-        worker& home, supervisor& boss, session::client& owner, session::console_access access
+        worker& home,
+        supervisor& boss,
+        session::client& owner,
+        session::console_access access,
+        std::uint64_t cancel_key
     );
     ~console_session() override;
 
     void on_message(char type, std::string_view body) override;
+
+    void on_cancel() override { life_->canceled = true; }
 
 private:
     void obey(admin::console::action what, std::string& out);
@@ -36,7 +42,8 @@ private:
 
     /// What answers from other threads look at to see whether the session is still there.
     struct lifeline {
-        std::atomic<bool> alive{true};  // cleared on the worker's thread only
+        std::atomic<bool> alive{true};      // cleared on the worker's thread only
+        std::atomic<bool> canceled{false};  // the operation that is under way
     };
 
     worker& worker_;

@@ -78,9 +78,9 @@ int to_parent = -1;  // set before there is a second thread
 
 }  // namespace
 
-result<void> go_into_background(parent what) {
+result<void> go_into_background() {
     int ends[2] = {-1, -1};
-    if (what == parent::waits && ::pipe2(ends, O_CLOEXEC) != 0) {
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
         return failure{fmt::format("cannot make a pipe: {}", std::strerror(errno))};
     }
     const ::pid_t child = ::fork();
@@ -89,24 +89,25 @@ result<void> go_into_background(parent what) {
     }
     if (child > 0) {
         ::close(ends[1]);
-        if (what == parent::waits) {
-            wait_for_child(ends[0]);
-        }
-        ::_exit(0);
+        wait_for_child(ends[0]);
     }
     ::close(ends[0]);
     to_parent = ends[1];
     ::setsid();
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        ::dup2(null, standard);
-    }
-    ::close(null);
     return {};
+}
+
+bool is_starting_in_background() noexcept {
+    return to_parent >= 0;
 }
 
 void tell_parent() noexcept {
     if (to_parent >= 0) {
+        const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+            ::dup2(null, standard);
+        }
+        ::close(null);
         const char well = 1;
         // Whoever waited may have gone.
         [[maybe_unused]] const ssize_t written = ::write(to_parent, &well, 1);

@@ -16,14 +16,15 @@ result<void> become_user(const std::string& user);
 /// Raises the limit of open descriptors as far as it goes; returns the limit.
 unsigned long raise_descriptor_limit() noexcept;
 
-/// Goes into the background: the caller goes on as the child, the parent ends; at once, or when the
-/// child says how it went.
-enum class parent : unsigned char { ends, waits };
+/// Goes into the background: the caller goes on as the child, the parent ends when the child says
+/// how it went. Until then the child has the terminal, to say what is wrong.
+result<void> go_into_background();
 
-result<void> go_into_background(parent what);
+/// The parent has not been told yet.
+bool is_starting_in_background() noexcept;
 
-/// To the parent, if it waits: the child has come to life, and the parent ends well. If this is
-/// never said, the parent ends badly when the child does.
+/// To the parent, if it waits: the child has come to life, leaves the terminal, and the parent ends
+/// well. If this is never said, the parent ends badly when the child does.
 void tell_parent() noexcept;
 
 /// A file with the process's number in it, removed at the end if it is still ours. Refuses to be

@@ -1,13 +1,14 @@
 #include "server/logging.hpp"
 
 #include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/sinks/syslog_sink.h>
 
 #include <syslog.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,37 @@ spdlog::level::level_enum level_of(log::level at) {
     return spdlog::level::info;
 }
 
+int priority_of(spdlog::level::level_enum at) noexcept {
+    switch (at) {
+        case spdlog::level::trace:
+        case spdlog::level::debug:
+            return LOG_DEBUG;
+        case spdlog::level::warn:
+            return LOG_WARNING;
+        case spdlog::level::err:
+            return LOG_ERR;
+        case spdlog::level::critical:
+            return LOG_CRIT;
+        default:
+            return LOG_INFO;
+    }
+}
+
+/// To the log of the system that the process has opened. (The library's own closes it at its end,
+/// when the next one has opened it.)
+class syslog_sink final : public spdlog::sinks::base_sink<std::mutex> {
+    void sink_it_(const spdlog::details::log_msg& line) override {
+        ::syslog(
+            priority_of(line.level),
+            "%.*s",
+            static_cast<int>(line.payload.size()),
+            line.payload.data()
+        );
+    }
+
+    void flush_() override {}
+};
+
 }  // namespace
 
 logging::logging(console to_stderr, int verbosity) : console_(to_stderr), verbosity_(verbosity) {
@@ -59,9 +91,10 @@ logging::logging(console to_stderr, int verbosity) : console_(to_stderr), verbos
 
 logging::~logging() {
     log::install(nullptr);
+    ::closelog();
 }
 
-result<void> logging::configure(const config::settings& settings) {
+result<logging::opened> logging::open(const config::settings& settings) const {
     std::vector<spdlog::sink_ptr> sinks;
     try {
         if (console_ == console::on) {
@@ -70,32 +103,46 @@ result<void> logging::configure(const config::settings& settings) {
         if (!settings.logfile.empty()) {
             sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.logfile));
         }
-        if (settings.syslog) {
-            const auto* facility =
-                std::find_if(std::begin(facilities), std::end(facilities), [&](const auto& known) {
-                    return known.first == settings.syslog_facility;
-                });
-            sinks.push_back(std::make_shared<spdlog::sinks::syslog_sink_mt>(
-                settings.syslog_ident,
-                LOG_PID,
-                facility != std::end(facilities) ? facility->second : LOG_DAEMON,
-                false
-            ));
-        }
     } catch (const spdlog::spdlog_ex& e) {
         return failure{std::string("cannot log: ") + e.what()};
     }
-    auto fresh = std::make_shared<spdlog::logger>("pgweir", sinks.begin(), sinks.end());
-    fresh->set_pattern(pattern);
-    fresh->set_level(spdlog::level::trace);
-    fresh->flush_on(spdlog::level::info);
-    logger_.store(std::move(fresh));
-    const int verbosity = std::max(verbosity_, settings.verbose);
+    opened next;
+    if (settings.syslog) {
+        const auto* facility =
+            std::find_if(std::begin(facilities), std::end(facilities), [&](const auto& known) {
+                return known.first == settings.syslog_facility;
+            });
+        next.syslog_facility = facility != std::end(facilities) ? facility->second : LOG_DAEMON;
+        next.syslog_ident = settings.syslog_ident;
+        sinks.push_back(std::make_shared<syslog_sink>());
+    }
+    next.logger = std::make_shared<spdlog::logger>("pgweir", sinks.begin(), sinks.end());
+    next.logger->set_pattern(pattern);
+    next.logger->set_level(spdlog::level::trace);
+    next.logger->flush_on(spdlog::level::info);
+    next.verbosity = std::max(verbosity_, settings.verbose);
+    return next;
+}
+
+void logging::use(opened&& next) {
+    if (!next.syslog_ident.empty()) {
+        std::swap(syslog_ident_, next.syslog_ident);
+        ::openlog(syslog_ident_.c_str(), LOG_PID, next.syslog_facility);
+    }
+    logger_.store(std::move(next.logger));
     log::set_threshold(
-        verbosity > 1    ? log::level::trace
-        : verbosity == 1 ? log::level::debug
-                         : log::level::info
+        next.verbosity > 1    ? log::level::trace
+        : next.verbosity == 1 ? log::level::debug
+                              : log::level::info
     );
+}
+
+result<void> logging::configure(const config::settings& settings) {
+    auto next = open(settings);
+    if (!next) {
+        return next.error();
+    }
+    use(std::move(*next));
     return {};
 }
 

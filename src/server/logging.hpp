@@ -7,7 +7,9 @@
 #include "base/result.hpp"
 #include "config/settings.hpp"
 
+#include <atomic>
 #include <memory>
+#include <string>
 
 namespace spdlog {
 class logger;
@@ -22,8 +24,19 @@ public:
     logging(console to_stderr, int verbosity);
     ~logging() override;
 
-    /// Opens what the settings name; on a failure everything stays as it was. Called again, it
-    /// opens the file anew, so that it can be rotated.
+    /// What the settings name, opened anew, so that a file can be rotated. Nothing is written there
+    /// before use().
+    struct opened {
+        std::shared_ptr<spdlog::logger> logger;
+        std::string syslog_ident;
+        int syslog_facility = 0;
+        int verbosity = 0;
+    };
+
+    result<opened> open(const config::settings& settings) const;
+    void use(opened&& next);
+
+    /// Both; on a failure everything stays as it was.
     result<void> configure(const config::settings& settings);
 
     void write(log::level at, std::string_view line) noexcept override;
@@ -32,6 +45,7 @@ private:
     const console console_;
     const int verbosity_;
     std::atomic<std::shared_ptr<spdlog::logger>> logger_;
+    std::string syslog_ident_;  // the system's library keeps a pointer to it
 };
 
 }  // namespace pgweir::server

@@ -50,7 +50,6 @@ std::optional<std::string> hosts_of(const config::database& db) {
 
 void add_counts(admin::pool_row& row, const pool::pool& p, steady_time now) {
     row.cl_waiting += p.counts.waiting;
-    row.cl_active += p.counts.leased;
     row.sv_active += p.counts.leased;
     row.sv_idle += p.counts.idle;
     row.sv_used += p.counts.moving;
@@ -71,6 +70,8 @@ admin::pool_row row_of(const pool::pool& p, steady_time now) {
     for (const auto& [host, beside] : p.host_pools) {
         add_counts(row, *beside, now);
     }
+    // Who waits for its log-in is not one of the pool's yet.
+    row.cl_active = std::max<std::int64_t>(p.counts.clients - row.cl_waiting, 0);
     row.pool_mode = config::name_of(p.limits.mode);
     row.load_balance_hosts = load_balance_of(p.database.settings);
     return row;
@@ -125,7 +126,7 @@ admin::user_row row_of(
 }
 
 /// The console itself is a database, and a pool, too.
-void add_console(const config::configuration& all, admin::snapshot& into) {
+void add_console(const config::configuration& all, int consoles, admin::snapshot& into) {
     admin::database_row db;
     db.name = "pgbouncer";
     db.port = all.global.listen_port;
@@ -137,6 +138,7 @@ void add_console(const config::configuration& all, admin::snapshot& into) {
     admin::pool_row p;
     p.database = "pgbouncer";
     p.user = "pgbouncer";
+    p.cl_active = consoles;
     p.pool_mode = "statement";
     into.pools.push_back(std::move(p));
 }
@@ -351,7 +353,7 @@ void fill_pools(process& shared, const session::runtime& settings, admin::snapsh
         }
         into.state = core.paused() ? admin::pooler_state::paused : admin::pooler_state::active;
     });
-    add_console(all, into);
+    add_console(all, shared.exempt, into);
     for (const net::name_cache::row& row : shared.names.rows(now)) {
         into.dns_hosts.push_back(
             {row.name, row.left.count(), fmt::format("{}", fmt::join(row.addresses, ","))}

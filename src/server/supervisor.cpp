@@ -167,6 +167,34 @@ result<session::runtime_ptr> load_runtime(
     return session::runtime_ptr(std::move(made));
 }
 
+result<session::runtime_ptr> with_setting(
+    const session::runtime& before,
+    std::shared_ptr<const config::configuration> all,
+    std::string_view key
+) {
+    constexpr std::string_view with_files[] = {
+        "auth_file",
+        "auth_type",
+        "auth_hba_file",
+        "auth_ident_file",
+        "auth_ldap_options",
+        "topology_password"};
+    const bool reads =
+        key.find("_tls_") != std::string_view::npos ||
+        std::find(std::begin(with_files), std::end(with_files), key) != std::end(with_files);
+    if (reads) {
+        return load_runtime(std::move(all), &before);
+    }
+    auto made = std::make_shared<session::runtime>(before);
+    made->configuration = std::move(all);
+    return session::runtime_ptr(std::move(made));
+}
+
+result<void> check_clusters(const session::runtime& settings) {
+    const auto plan = plan_of(settings);
+    return plan ? result<void>() : plan.error();
+}
+
 result<net::engine_kind> choose_engine(config::io_engine wanted) {
     if (wanted == config::io_engine::epoll) {
         return net::engine_kind::epoll;
@@ -463,8 +491,9 @@ result<void> supervisor::listen_on(const entrance& where) {
         }
     }
     for (const std::string& address : global.listen_addr) {
-        const std::vector<std::string> places =
-            address == "*" ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector{address};
+        const std::vector<std::string> places = address == "*"
+                                                    ? std::vector<std::string>{"0.0.0.0", "::"}
+                                                    : net::listener::addresses_of(address);
         for (const std::string& place : places) {
             if (auto done = listen_tcp(place, where); !done) {
                 problem = done.error();
@@ -486,9 +515,10 @@ result<void> supervisor::listen_on(const entrance& where) {
     return {};
 }
 
+/// Unix sockets stay until the end, for the console and for cancel requests.
 void supervisor::stop_listening() {
     workers_[0]->post([this, all = stopping_] {
-        listeners_.clear();
+        std::erase_if(listeners_, [all](const auto& each) { return all || !each->is_local(); });
         if (all) {
             cancel_entrance_.reset();
         }
@@ -611,16 +641,7 @@ void supervisor::tick() {
             pool::pool_directory::outside,
             [&](pool::pool_core& core, pool::actions& out) { core.tick(now, out); }
         );
-        std::erase_if(waiting_, [](const waiting_operator& w) {
-            if (!w.still_wanted()) {
-                return true;
-            }
-            if (!w.reached()) {
-                return false;
-            }
-            w.done({});
-            return true;
-        });
+        std::erase_if(waiting_, [this](const waiting_operator& w) { return look_after(w); });
         look_up_names();
         forget_unused();
         if (now >= stats_due_) {
@@ -721,36 +742,59 @@ void supervisor::stop_worker_by_worker(int round) {
 // What operators ask for.
 
 void supervisor::carry_out(
-    const admin::operation& what, finished done, std::function<bool()> still_wanted
+    const admin::operation& what, finished done, std::function<waiting_for_it()> still
 ) {
-    loop_.post([this, what, done = std::move(done), still_wanted = std::move(still_wanted)] {
+    loop_.post([this, what, done = std::move(done), still = std::move(still)] {
+        if (what.what == admin::operation_kind::kill_client) {
+            return kill_client(what.client_id.value_or(0), done);
+        }
         const admin::operation_result result = perform(what);
-        auto reached = result.error.empty() ? condition_of(what) : nullptr;
-        if (!reached) {
+        const bool waits = what.what == admin::operation_kind::pause ||
+                           what.what == admin::operation_kind::wait_close;
+        if (!waits || !result.error.empty()) {
             return done(result);
         }
-        waiting_.push_back({std::move(reached), still_wanted, done});
+        waiting_.push_back({what, still, done});
     });
 }
 
-/// What the answer to an operation waits for; nothing if it is given at once.
-std::function<bool()> supervisor::condition_of(const admin::operation& what) {
-    const bool pauses = what.what == admin::operation_kind::pause;
-    if (!pauses && what.what != admin::operation_kind::wait_close) {
-        return nullptr;
-    }
-    return [this, pauses, name = what.database] {
-        return shared_.pools.run(
-            pool::pool_directory::outside,
-            [&](pool::pool_core& core, pool::actions&) {
-                const pool::database_entry* db = name.empty() ? nullptr : core.find_database(name);
-                if (db == nullptr && !name.empty()) {
-                    return true;  // it was removed meanwhile
-                }
-                return (pauses ? core.servers_in_use(db) : core.servers_to_close(db)) == 0;
+/// True if it is over with the operation, because what it waits for has happened or because nobody
+/// wants it any more.
+bool supervisor::look_after(const waiting_operator& w) {
+    constexpr const char* given_up = "57014";
+    switch (w.still()) {
+        case waiting_for_it::yes:
+            break;
+        case waiting_for_it::canceled:
+            if (w.what.what == admin::operation_kind::pause) {
+                resume(w.what.database);
             }
+            w.done({"canceling statement due to user request", given_up, {}});
+            return true;
+        case waiting_for_it::gone:
+            return true;
+    }
+    const bool pauses = w.what.what == admin::operation_kind::pause;
+    bool resumed = false;
+    const bool reached = shared_.pools.run(
+        pool::pool_directory::outside,
+        [&](pool::pool_core& core, pool::actions&) {
+            const std::string& name = w.what.database;
+            const pool::database_entry* db = name.empty() ? nullptr : core.find_database(name);
+            if (db == nullptr && !name.empty()) {
+                return true;  // it was removed meanwhile
+            }
+            resumed = pauses && !(db != nullptr ? db->paused : core.paused());
+            return resumed || (pauses ? core.servers_in_use(db) : core.servers_to_close(db)) == 0;
+        }
+    );
+    if (reached) {
+        w.done(
+            resumed ? admin::operation_result{"resumed before it was paused", given_up, {}}
+                    : admin::operation_result()
         );
-    };
+    }
+    return reached;
 }
 
 admin::operation_result supervisor::perform(const admin::operation& what) {
@@ -770,12 +814,11 @@ admin::operation_result supervisor::perform(const admin::operation& what) {
             return disable(what.database, what.what == admin::operation_kind::disable);
         case admin::operation_kind::kill:
             return kill(what.database);
-        case admin::operation_kind::kill_client:
-            return kill_client(what.client_id.value_or(0));
         case admin::operation_kind::shutdown:
             return shut_down(what.mode);
         case admin::operation_kind::wait_close:
             return with_database(what.database, [](auto&, auto*, auto&) { return ""; });
+        case admin::operation_kind::kill_client:
         case admin::operation_kind::suspend:
             break;
     }
@@ -819,7 +862,8 @@ admin::operation_result supervisor::read_again() {
         log::error("reload failed, the old settings stay: {}", made.error().message);
         return {made.error().message, "F0000", {}};
     }
-    if (auto logs = log_.configure((*made)->configuration->global); !logs) {
+    auto logs = log_.open((*made)->configuration->global);
+    if (!logs) {
         log::error("reload failed, the old settings stay: {}", logs.error().message);
         return {logs.error().message, "F0000", {}};
     }
@@ -828,6 +872,7 @@ admin::operation_result supervisor::read_again() {
         log::error("reload failed, the old settings stay: {}", clusters.error().message);
         return {clusters.error().message, "F0000", {}};
     }
+    log_.use(std::move(*logs));
     for (const std::string& key : changes.restart_only_changed) {
         log::warning("{} was changed in the file: it takes effect at the next restart", key);
     }
@@ -913,24 +958,26 @@ admin::operation_result supervisor::set(const std::string& key, const std::strin
     }
     auto all = std::make_shared<config::configuration>(*runtime_->configuration);
     all->global = std::move(*changed);
-    auto made = load_runtime(std::move(all), runtime_.get());
+    auto made = with_setting(*runtime_, std::move(all), key);
     if (!made) {
         return {made.error().message, "08P01", {}};
     }
-    if (auto logs = log_.configure((*made)->configuration->global); !logs) {
+    auto logs = log_.open((*made)->configuration->global);
+    if (!logs) {
         return {logs.error().message, "08P01", {}};
     }
     auto clusters = watch(**made);
     if (!clusters) {
         return {clusters.error().message, "08P01", {}};
     }
+    log_.use(std::move(*logs));
     use(std::move(*made), std::move(*clusters));
     return {};
 }
 
 admin::operation_result supervisor::pause(const std::string& database) {
     return with_database(database, [](auto& core, auto* db, auto& out) -> std::string {
-        if (db != nullptr ? db->paused : core.paused()) {
+        if (core.paused()) {
             return "already suspended/paused";
         }
         core.pause(db, out);
@@ -939,18 +986,31 @@ admin::operation_result supervisor::pause(const std::string& database) {
 }
 
 admin::operation_result supervisor::resume(const std::string& database) {
-    if (shutdown_ != shutdown_stage::running) {
+    if (database.empty() && shutdown_ != shutdown_stage::running) {
         return {"pooler is shutting down", "08P01", {}};
     }
     return with_database(database, [&](auto& core, auto* db, auto& out) -> std::string {
-        if (db != nullptr && !db->paused) {
-            return fmt::format("database {} is not paused", database);
+        const steady_time now = net::loop::now();
+        if (db != nullptr) {
+            if (!db->paused) {
+                return fmt::format("database {} is not paused", database);
+            }
+            core.resume(db, now, out);
+            return {};
         }
-        if (db == nullptr && !core.paused()) {
-            return "pooler is not paused/suspended";
+        if (core.paused()) {
+            core.resume(nullptr, now, out);
+            return {};
         }
-        core.resume(db, net::loop::now(), out);
-        return {};
+        // KILL has paused each database.
+        bool any = false;
+        for (const auto& [name, each] : core.databases()) {
+            if (each->paused) {
+                core.resume(each.get(), now, out);
+                any = true;
+            }
+        }
+        return any ? "" : "pooler is not paused/suspended";
     });
 }
 
@@ -974,8 +1034,13 @@ admin::operation_result supervisor::disable(const std::string& database, bool va
 admin::operation_result supervisor::kill(const std::string& database) {
     const admin::operation_result done =
         with_database(database, [](auto& core, auto* db, auto& out) -> std::string {
-            if (!(db != nullptr ? db->paused : core.paused())) {
-                core.pause(db, out);
+            if (core.paused()) {
+                return "already suspended/paused";
+            }
+            for (const auto& [name, each] : core.databases()) {
+                if (db == each.get() || (db == nullptr && !each->pools.empty())) {
+                    core.pause(each.get(), out);
+                }
             }
             return {};
         });
@@ -995,15 +1060,27 @@ admin::operation_result supervisor::kill(const std::string& database) {
     return done;
 }
 
-admin::operation_result supervisor::kill_client(std::uint64_t id) {
+void supervisor::kill_client(std::uint64_t id, const finished& done) {
+    struct search {
+        std::atomic<std::size_t> workers;
+        std::atomic<bool> found{false};
+    };
+
+    const auto all = std::make_shared<search>(workers_.size());
     for (auto& w : workers_) {
-        w->post([&w = *w, id] {
-            w.kill_clients(
+        w->post([this, &w = *w, id, all, done] {
+            const bool here = w.kill_clients(
                 [id](const session::client& c) { return c.id() == id; }, errc::admin_disconnect
             );
+            all->found = all->found || here;
+            if (--all->workers == 0) {
+                done(
+                    all->found ? admin::operation_result()
+                               : admin::operation_result{"client not found"}
+                );
+            }
         });
     }
-    return {};
 }
 
 admin::operation_result supervisor::shut_down(admin::shutdown_mode mode) {

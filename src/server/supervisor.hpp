@@ -40,6 +40,16 @@ result<session::runtime_ptr> load_runtime(
     std::shared_ptr<const config::configuration> all, const session::runtime* before = nullptr
 );
 
+/// The same after this one setting was changed: files are read again only for what it is about.
+result<session::runtime_ptr> with_setting(
+    const session::runtime& before,
+    std::shared_ptr<const config::configuration> all,
+    std::string_view key
+);
+
+/// Fails if the servers of routed databases could not be watched with these settings.
+result<void> check_clusters(const session::runtime& settings);
+
 /// The engine that the setting io_engine comes to on this system, with a line in the log if it is
 /// not the better one.
 result<net::engine_kind> choose_engine(config::io_engine wanted);
@@ -85,10 +95,16 @@ public:
         handing_over_.send(std::move(what), std::move(socket));
     }
 
-    /// Carries out what an operator asks for. `done` is called on the supervisor's thread, at once
-    /// or when what the operator waits for has happened; `still_wanted` is asked before.
+    /// Whether an operator does, for the end of what it has asked for.
+    enum class waiting_for_it : std::uint8_t { yes, canceled, gone };
+
+    /// Carries out what an operator asks for. `done` is called on one of the threads, at once or
+    /// when what the operator waits for has happened; `still` is asked before. A PAUSE that is
+    /// canceled is resumed.
     using finished = std::function<void(const admin::operation_result&)>;
-    void carry_out(const admin::operation& what, finished done, std::function<bool()> still_wanted);
+    void carry_out(
+        const admin::operation& what, finished done, std::function<waiting_for_it()> still
+    );
 
     /// Has the servers of a cluster asked where they are; see topology::cluster_watch.
     void sample(std::uint32_t cluster, router::awaited what, microseconds patience) {
@@ -112,8 +128,8 @@ public:
 
 private:
     struct waiting_operator {
-        std::function<bool()> reached;
-        std::function<bool()> still_wanted;
+        admin::operation what;
+        std::function<waiting_for_it()> still;
         finished done;
     };
 
@@ -154,9 +170,9 @@ private:
     admin::operation_result reconnect(const std::string& database);
     admin::operation_result disable(const std::string& database, bool value);
     admin::operation_result kill(const std::string& database);
-    admin::operation_result kill_client(std::uint64_t id);
+    void kill_client(std::uint64_t id, const finished& done);
     admin::operation_result shut_down(admin::shutdown_mode mode);
-    std::function<bool()> condition_of(const admin::operation& what);
+    bool look_after(const waiting_operator& w);
     admin::operation_result with_database(
         const std::string& name,
         const std::function<std::string(pool::pool_core&, pool::database_entry*, pool::actions&)>&

@@ -268,7 +268,7 @@ void worker::await_view(session::view_waiter& who) {
     }
 }
 
-void worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
+bool worker::kill_clients(const std::function<bool(const session::client&)>& fits, errc why) {
     // The server of one that ends may go to another, which may end of that at once, so the list is
     // not walked meanwhile. Who has ended stays in memory until this turn is over.
     std::vector<session::client*> found;
@@ -280,6 +280,7 @@ void worker::kill_clients(const std::function<bool(const session::client&)>& fit
     for (session::client* c : found) {
         c->kill(why);
     }
+    return !found.empty();
 }
 
 void worker::end_all() {
@@ -587,9 +588,9 @@ void worker::cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::i
 // Clients.
 
 std::unique_ptr<session::console_port> worker::open_console(
-    session::client& owner, session::console_access access
+    session::client& owner, session::console_access access, std::uint64_t cancel_key
 ) {
-    return std::make_unique<console_session>(*this, supervisor_, owner, access);
+    return std::make_unique<console_session>(*this, supervisor_, owner, access, cancel_key);
 }
 
 session::client_login::room worker::room() const noexcept {

@@ -86,8 +86,8 @@ public:
     /// A server that another worker has let go.
     void take_over(std::shared_ptr<pool::server_connection> server);
 
-    /// Ends clients for which `fits` holds.
-    void kill_clients(const std::function<bool(const session::client&)>& fits, errc why);
+    /// Ends clients for which `fits` holds. False if there are none.
+    bool kill_clients(const std::function<bool(const session::client&)>& fits, errc why);
 
     /// What it has done since the start.
     struct activity {
@@ -195,7 +195,7 @@ public:
     ) override;
     void cancel(std::uint64_t key, session::client& requester) override;
     std::unique_ptr<session::console_port> open_console(
-        session::client& owner, session::console_access access
+        session::client& owner, session::console_access access, std::uint64_t cancel_key
     ) override;
     session::client_login::room room() const noexcept override;
     void exempt(session::client& owner) noexcept override;

@@ -89,6 +89,8 @@ void auth_lookup::ask(pool::server_connection& server) {
 void auth_lookup::send() {
     std::string out;
     put_auth_query(out, what_);
+    // The statement without a name that a client may have left there is gone.
+    server_->statements().set_unnamed_owner(host_.statements().next_turn());
     for (const request part :
          {request::parse, request::bind, request::describe, request::execute, request::sync}) {
         server_->requests().sent(part);

@@ -161,7 +161,11 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
         }
         return false;
     }
-    if (*what == request::query && simple_query_refused()) {
+    if (*what == request::query && no_simple_queries()) {
+        if (server_ != nullptr) {
+            forward_before(bytes, run);
+        }
+        refuse(errc::query_disallowed);
         return false;
     }
     if (server_ == nullptr) {
@@ -208,13 +212,8 @@ bool client::on_request(std::string_view bytes, std::size_t& run) {
     return true;
 }
 
-/// As disable_pqexec says. True if the client was sent away.
-bool client::simple_query_refused() {
-    if (!host_.current_runtime()->configuration->global.disable_pqexec) {
-        return false;
-    }
-    refuse(errc::query_disallowed);
-    return true;
+bool client::no_simple_queries() const {
+    return host_.current_runtime()->configuration->global.disable_pqexec;
 }
 
 void client::note(request what, std::string_view bytes) {
@@ -324,9 +323,7 @@ void client::send_pending() {
         pending_.assign(whole, routing_->left);
         whole.resize(std::exchange(routing_->left, 0));
     }
-    if (stream_->paused()) {
-        stream_->resume();
-    }
+    read_on();
     relay(whole);
     if (pending_.empty() && whole.capacity() <= kept_capacity) {
         whole.clear();
@@ -633,8 +630,18 @@ void client::give(std::string_view bytes) {
     }
     stream_->send(bytes);
     stats().sent.add(bytes.size());
-    if (server_ != nullptr && stream_->queued() > net::high_watermark) {
-        server_->pause_replies();
+    if (stream_->queued() > net::high_watermark) {
+        stream_->pause();  // who does not read the answers shall not ask for more
+        if (server_ != nullptr) {
+            server_->pause_replies();
+        }
+    }
+}
+
+/// Reads what the client sends, unless there is too much that it has not read itself.
+void client::read_on() {
+    if (stream_->paused() && stream_->queued() <= net::high_watermark) {
+        stream_->resume();
     }
 }
 
@@ -692,14 +699,13 @@ bool client::must_leave_server() const {
 void client::give_back() {
     pool::server_connection* server = std::exchange(server_, nullptr);
     state_ = state::idle;
+    host_.sending().joined.clear();  // of nobody else's server, whatever was to come
     session_.lease_over();
     if (routing_) {
         routing_->forget_lease();
     }
     give_up_guard();
-    if (stream_->paused()) {
-        stream_->resume();
-    }
+    read_on();
     server->end_lease(pool::lease_end::done);
 }
 
@@ -712,15 +718,16 @@ void client::on_drained() {
         if (!server_->has_left()) {
             server_->resume_replies();
         }
-    } else if (state_ == state::console) {
-        stream_->resume();
     } else if (replicates_now_) {
         replication_->resume();
+    }
+    if (pending_.size() <= pending_limit && (server_ == nullptr || !server_->is_clogged())) {
+        read_on();
     }
 }
 
 void client::on_server_drained() {
-    stream_->resume();
+    read_on();
 }
 
 void client::on_server_lost(errc code, bool told) {
@@ -740,6 +747,10 @@ void client::on_server_lost(errc code, bool told) {
 }
 
 void client::cancel_running(std::function<void()> done) {
+    if (console_) {
+        console_->on_cancel();
+        return done();
+    }
     if (state_ == state::active && server_ != nullptr && !server_->requests().settled()) {
         return server_->cancel(std::move(done));
     }
@@ -777,9 +788,7 @@ void client::cancel_waiting() {
     state_ = state::idle;
     request_at_ = net::loop::now();
     watch();
-    if (stream_->paused()) {
-        stream_->resume();
-    }
+    read_on();
     send_pending();
 }
 
@@ -983,6 +992,7 @@ void client::end(std::string_view why) {
         );
     }
     clear();
+    host_.sending().joined.clear();
     leave_pool();
     tls_ = nullptr;
     if (lookup_) {

@@ -238,7 +238,7 @@ private:
     void relay(std::string_view bytes);
     void relay_requests(std::string_view bytes);
     bool on_request(std::string_view bytes, std::size_t& run);
-    bool simple_query_refused();
+    bool no_simple_queries() const;
     void note(protocol::request what, std::string_view bytes);
     void request_sent(
         protocol::request what, std::string_view bytes, std::string_view body, std::uint64_t number
@@ -336,6 +336,7 @@ private:
     sql::backslash backslashes() const noexcept;
     void take_committed();
     void take_own_settings(const std::vector<effect>& steps);
+    void read_on();
     void give_back();
     void cancel_waiting();
     void leave_pool() noexcept;

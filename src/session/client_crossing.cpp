@@ -229,8 +229,11 @@ void client::take_statements(const std::vector<carried_statement>& all) {
             statements_ = std::make_unique<extended_query>();
         }
         statements_->take(one.name, made, one.rows, one.moved, host_.statements().next_turn());
-        if (!one.name.empty() && one.form == pool::statement_form::message) {
-            // What it does to the session when it is executed.
+        // What it does to the session when it is executed.
+        if (one.form == pool::statement_form::sql) {
+            const std::string body = "prepare x" + one.definition + '\0';
+            session_.request(protocol::request::query, body, body.size(), backslashes());
+        } else if (!one.name.empty()) {
             const std::string body = one.name + '\0' + one.definition;
             session_.request(protocol::request::parse, body, body.size(), backslashes());
         }

@@ -214,7 +214,8 @@ void client::enter_console() {
     login_.reset();
     lookup_.reset();
     watch();
-    console_ = host_.open_console(*this, access);
+    cancel_key_ = host_.new_cancel_key(*this);
+    console_ = host_.open_console(*this, access, cancel_key_);
     if (global.log_connections) {
         log::info("client {} {}@{}: console", id_, identity_->user, peer_.host());
     }
@@ -288,11 +289,7 @@ void client::greet(const pool::welcome& greeting) {
     identity_->defaults = parameters_;
     parameters_reported_ = parameters_ == greeting.parameters;
     cancel_key_ = host_.new_cancel_key(*this);
-    protocol::put_backend_key_data(
-        out,
-        static_cast<std::int32_t>(cancel_key_ >> 32),
-        static_cast<std::int32_t>(cancel_key_ & 0xffffffff)
-    );
+    protocol::put_cancel_key(out, cancel_key_);
     const config::settings& global = host_.current_runtime()->configuration->global;
     if (!global.login_notify_message.empty()) {
         protocol::put_notice(out, "00000", global.login_notify_message);

@@ -28,11 +28,7 @@ void client::on_replication(std::string_view parameters) {
     protocol::put_authentication_ok(out);
     out += parameters;
     cancel_key_ = host_.new_cancel_key(*this);
-    protocol::put_backend_key_data(
-        out,
-        static_cast<std::int32_t>(cancel_key_ >> 32),
-        static_cast<std::int32_t>(cancel_key_ & 0xffffffff)
-    );
+    protocol::put_cancel_key(out, cancel_key_);
     protocol::put_ready_for_query(out, protocol::transaction_status::idle);
     stream_->send(out);
     stats().sent.add(out.size());

@@ -178,8 +178,8 @@ void client::route(std::string_view bytes) {
     std::string out;
     while (!bytes.empty()) {
         r.begins_with_query = bytes[0] == 'Q';
-        if (r.begins_with_query && simple_query_refused()) {
-            return;
+        if (r.begins_with_query && no_simple_queries()) {
+            return refuse(errc::query_disallowed);
         }
         out.clear();
         const auto plan = r.session.next(bytes, segment_limit, terms, court, backslashes(), out);
@@ -229,8 +229,7 @@ void client::route(std::string_view bytes) {
 void client::answered_here(std::string_view out) {
     const steady_time now = net::loop::now();
     routing_->forget_waits();
-    stream_->send(out);
-    stats().sent.add(out.size());
+    give(out);
     stats().query_count.add(1);
     host_.routing().answered.add(1);
     request_at_ = now;
@@ -646,7 +645,7 @@ void client::begin_transaction() {
 /// A setting of ours was set or reset behind other requests, so that a server has confirmed it.
 void client::take_own_settings(const std::vector<effect>& steps) {
     for (const effect& step : steps) {
-        if (step.what == effect::kind::reset_all) {
+        if (step.what == effect::kind::reset_all || step.what == effect::kind::discard_all) {
             routing_->session.reset_all();
             continue;
         }
@@ -738,9 +737,7 @@ void client::ask_primary(protocol::transaction_status status) {
     pool::server_connection* server = std::exchange(server_, nullptr);
     const bool idle = status == protocol::transaction_status::idle;
     session_.lease_over();
-    if (stream_->paused()) {
-        stream_->resume();
-    }
+    read_on();
     std::string told;
     const std::string requests = r.guard.again(told);
     stream_->send(told);

@@ -1,6 +1,8 @@
 #include "session/followed_settings.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 
 namespace pgweir::session {
 
@@ -32,7 +34,20 @@ public:
         }
     }
 
+    /// PostgreSQL's RESET ALL leaves the role as it is.
     void reset_all() {
+        const auto kept = extras_.find("role");
+        const std::optional<std::string> role =
+            kept == extras_.end() ? std::nullopt : std::optional(kept->second);
+        discard_all();
+        if (role) {
+            extras_["role"] = *role;
+        } else {
+            extras_.erase("role");
+        }
+    }
+
+    void discard_all() {
         for (std::size_t i = 0; i < values_.size(); i++) {
             if (!reported_.values()[i]) {
                 values_[i] = defaults_.values()[i];
@@ -94,6 +109,8 @@ pool::parameter_set_ptr apply_settings(
             editor.set(step.to);
         } else if (step.what == effect::kind::reset_all) {
             editor.reset_all();
+        } else if (step.what == effect::kind::discard_all) {
+            editor.discard_all();
         }
     }
     return editor.can_be_followed()

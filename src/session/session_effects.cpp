@@ -26,8 +26,8 @@ bool is_transient(std::string_view name) noexcept {
 
 class effects_reader {
 public:
-    effects_reader(std::string_view text, sql::backslash meaning)
-        : text_(text), meaning_(meaning) {}
+    effects_reader(std::string_view text, sql::backslash meaning, prepared before)
+        : text_(text), meaning_(meaning), before_(before) {}
 
     /// True if there is something to follow, a tag that would surprise included.
     bool read(const sql::statement& one, statement_effects& out) const;
@@ -44,6 +44,7 @@ private:
 
     std::string_view text_;
     sql::backslash meaning_;
+    prepared before_;
 };
 
 bool effects_reader::step(
@@ -106,6 +107,9 @@ bool effects_reader::any_statement(const sql::statement& one, statement_effects&
     if (one.locks_session) {
         leaves(leak::lock, "", out);
     }
+    if (one.updates_settings) {
+        leaves(leak::setting, "", out);
+    }
     if (one.temporary) {
         leaves(leak::temporary, "", out);
     }
@@ -147,9 +151,12 @@ bool effects_reader::read(const sql::statement& one, statement_effects& out) con
         case kind::session_authorization:
             return leaves(leak::authorization, "", out);
         case kind::reset_all:
-        case kind::discard_all:
-            out.tag = one.kind == kind::reset_all ? "RESET" : "DISCARD ALL";
+            out.tag = "RESET";
             out.effects.emplace_back().what = effect::kind::reset_all;
+            return true;
+        case kind::discard_all:
+            out.tag = "DISCARD ALL";
+            out.effects.emplace_back().what = effect::kind::discard_all;
             return true;
         case kind::listen:
             return leaves(leak::listen, "LISTEN", out);
@@ -159,11 +166,15 @@ bool effects_reader::read(const sql::statement& one, statement_effects& out) con
             return leaves(leak::hold, "", out);
         case kind::code:
             return leaves(leak::code, "", out);
+        case kind::prepare:
+            out.prepares = any_statement(one, out);
+            return out.prepares;
+        case kind::execute:
+            return before_ == prepared::what_stays ? leaves(leak::setting, "", out)
+                                                   : any_statement(one, out);
         case kind::other:
         case kind::begin:
         case kind::discard:
-        case kind::prepare:
-        case kind::execute:
         case kind::deallocate:
         case kind::deallocate_all:
         case kind::unlisten:
@@ -195,6 +206,8 @@ leak_text text_of(leak why) noexcept {
                 "a setting that cannot be followed", "use SET with a plain value, or SET LOCAL"};
         case leak::too_many:
             return {"more settings than are followed", "use SET LOCAL"};
+        case leak::call:
+            return {"a function that is called by its number", "call it by SELECT"};
         case leak::unread:
             return {"what a very long text may change", "send SET and its like by themselves"};
     }
@@ -205,10 +218,14 @@ bool survives_failure(leak why) noexcept {
     return why == leak::lock || why == leak::load;
 }
 
-effects_ptr read_effects(std::string_view text, sql::backslash meaning) {
+bool prepares_what_stays(const text_effects& all) noexcept {
+    return std::any_of(all.begin(), all.end(), [](const auto& one) { return one.prepares; });
+}
+
+effects_ptr read_effects(std::string_view text, sql::backslash meaning, prepared before) {
     text_effects all;
     bool something = false;
-    const effects_reader reader(text, meaning);
+    const effects_reader reader(text, meaning, before);
     sql::statement_reader statements(text, meaning);
     sql::statement one;
     while (statements.next(one)) {

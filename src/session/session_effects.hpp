@@ -26,6 +26,7 @@ enum class leak : std::uint8_t {
     code,
     setting,
     too_many,
+    call,
     unread,
 };
 
@@ -40,9 +41,10 @@ leak_text text_of(leak why) noexcept;
 /// One thing that a statement does, when it has worked.
 struct effect {
     enum class kind : std::uint8_t {
-        set,        ///< a parameter, to a value or to its default
-        reset_all,  ///< all parameters, to their defaults
-        savepoint,  ///< to.name
+        set,          ///< a parameter, to a value or to its default
+        reset_all,    ///< all parameters but the role, to their defaults
+        discard_all,  ///< the role, too
+        savepoint,    ///< to.name
         release,
         rollback_to,
         commit,
@@ -55,7 +57,8 @@ struct effect {
 };
 
 struct statement_effects {
-    std::string_view tag;  ///< of its CommandComplete; empty: whatever it is
+    std::string_view tag;   ///< of its CommandComplete; empty: whatever it is
+    bool prepares = false;  ///< PREPARE of something with these effects
     std::vector<effect> effects;
 };
 
@@ -63,7 +66,15 @@ struct statement_effects {
 using text_effects = std::vector<statement_effects>;
 using effects_ptr = std::shared_ptr<const text_effects>;
 
-effects_ptr read_effects(std::string_view text, sql::backslash meaning);
+/// Whether the client has prepared, by PREPARE, what would stay in the session: EXECUTE may run it.
+enum class prepared : std::uint8_t { nothing, what_stays };
+
+effects_ptr read_effects(
+    std::string_view text, sql::backslash meaning, prepared before = prepared::nothing
+);
+
+/// The text prepares something that would stay.
+bool prepares_what_stays(const text_effects& all) noexcept;
 
 /// True if it surely stays, though the statement fails or is rolled back.
 bool survives_failure(leak why) noexcept;

@@ -51,6 +51,9 @@ public:
 
     /// A whole message of the client's. What is to be said comes through client::send_console.
     virtual void on_message(char type, std::string_view body) = 0;
+
+    /// A cancel request for what is under way.
+    virtual void on_cancel() = 0;
 };
 
 /// What a client of the console may do.
@@ -143,8 +146,11 @@ public:
     /// to do.
     virtual void cancel(std::uint64_t key, client& requester) = 0;
 
-    /// The console's part of a client; it sends the rest of the log-in's answer itself.
-    virtual std::unique_ptr<console_port> open_console(client& owner, console_access access) = 0;
+    /// The console's part of a client; it sends the rest of the log-in's answer itself, the key for
+    /// its cancel requests with it.
+    virtual std::unique_ptr<console_port> open_console(
+        client& owner, console_access access, std::uint64_t cancel_key
+    ) = 0;
 
     /// Whether one of the clients that are here now is one too many.
     virtual client_login::room room() const noexcept = 0;

@@ -121,6 +121,7 @@ std::optional<leak> session_state::push(const effect& step) {
     switch (step.what) {
         case effect::kind::set:
         case effect::kind::reset_all:
+        case effect::kind::discard_all:
             break;
         case effect::kind::savepoint:
             if (pending_.empty()) {

@@ -71,7 +71,7 @@ private:
     void drop_before(std::uint64_t number);
 
     std::deque<expected> expected_;
-    std::vector<effect> pending_;  // set, reset_all and savepoint
+    std::vector<effect> pending_;  // set, reset_all, discard_all and savepoint
     std::vector<effect> committed_;
     bool rolled_back_ = false;  // by a ROLLBACK of unknown text: to a savepoint, maybe
     std::map<std::string, effects_ptr, std::less<>> statements_;

@@ -3,6 +3,7 @@
 #include "sql/gate.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace pgweir::session {
 
@@ -11,7 +12,7 @@ namespace {
 using protocol::request;
 
 /// What is collected of one body at most.
-constexpr std::size_t collect_limit = 64 * 1024;
+constexpr std::size_t collect_limit = 256 * 1024;
 
 /// Pieces overlap by this much, so that no word is cut.
 constexpr std::size_t overlap = 16;
@@ -29,6 +30,21 @@ std::string_view behind_zero(std::string_view bytes) noexcept {
 bool is_step(std::string_view text) noexcept {
     const sql::token first = sql::lexer(text).next();
     return first.is("savepoint") || first.is("release") || first.is("rollback");
+}
+
+/// The functions of large objects, which libpq calls so: lo_open and its like change nothing but
+/// what is over with the transaction. PostgreSQL's manual: "Function Call".
+bool calls_large_object(std::string_view body) noexcept {
+    constexpr std::array<std::uint32_t, 14> functions{
+        715, 764, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172};
+    if (body.size() < sizeof(std::uint32_t)) {
+        return false;
+    }
+    std::uint32_t number = 0;
+    for (const char c : body.substr(0, sizeof number)) {
+        number = number << 8 | static_cast<unsigned char>(c);
+    }
+    return std::find(functions.begin(), functions.end(), number) != functions.end();
 }
 
 std::optional<leak> lasting(const effects_ptr& effects) noexcept {
@@ -80,6 +96,7 @@ session_watch::finding session_watch::request(
             }
             return {};
         case request::function_call:
+            return calls_large_object(body) ? finding() : finding{{}, leak::call};
         case request::sync:
         case request::describe:
         case request::flush:
@@ -103,8 +120,16 @@ session_watch::finding session_watch::text_of_query(std::string_view text, sql::
         return {};
     }
     finding found;
-    found.effects = read_effects(text, meaning);
+    found.effects = effects_of(text, meaning);
     found.leaves = found.effects ? lasting(found.effects) : std::nullopt;
+    return found;
+}
+
+effects_ptr session_watch::effects_of(std::string_view text, sql::backslash meaning) {
+    effects_ptr found = read_effects(text, meaning, prepared_);
+    if (found && prepares_what_stays(*found)) {
+        prepared_ = prepared::what_stays;
+    }
     return found;
 }
 
@@ -115,7 +140,7 @@ session_watch::finding session_watch::text_of_parse(std::string_view body, sql::
         !active() && sql::leaves_session_alone(text) && (name.empty() || !is_step(text));
     finding found;
     if (!plain) {
-        if (const effects_ptr effects = read_effects(text, meaning)) {
+        if (const effects_ptr effects = effects_of(text, meaning)) {
             if (!follow().named(name, effects)) {
                 found.leaves = leak::too_many;
             }
@@ -149,26 +174,42 @@ session_watch::finding session_watch::more(std::string_view chunk) {
         return look_at_piece(piece);
     }
     rest_->body += piece;
+    if (rest_->left == 0) {
+        return collected();
+    }
+    finding found;
     if (rest_->body.size() > collect_limit) {
         rest_->too_long = true;
-        const std::string begin = std::move(rest_->body);
-        rest_->body.clear();
-        return look_at_piece(begin);
+        const std::string_view begin = rest_->body;
+        if (!sql::may_begin_alone(rest_->what == request::parse ? behind_zero(begin) : begin)) {
+            found.leaves = leak::unread;
+        }
+        rest_->body.erase(0, rest_->body.size() - overlap);
     }
-    return rest_->left == 0 ? collected() : finding();
+    return found;
 }
 
+/// Of a text that is too long to be collected, what comes next.
 session_watch::finding session_watch::look_at_piece(std::string_view piece) {
-    std::string& last = rest_->body;
+    std::string& before = rest_->body;
+    const bool ends = rest_->left == 0;
+    const std::string_view text = ends ? until_zero(piece) : piece;
+    // A semicolon at the very end was not looked at yet, nor was a word that is cut.
+    const bool whole = ends && before.ends_with(';');
+    before += whole ? text : text.substr(0, overlap);
+    const bool nothing = ends ? sql::ends_alone(before) && sql::ends_alone(text)
+                              : sql::holds_nothing(before) && sql::holds_nothing(text);
     finding found;
-    const std::string seam = last + std::string(piece.substr(0, overlap));
-    if (!sql::holds_nothing(seam) || !sql::holds_nothing(piece)) {
+    if (!nothing) {
         found.leaves = leak::unread;
     }
-    last.append(piece.substr(piece.size() - std::min(piece.size(), overlap)));
-    last.erase(0, last.size() - std::min(last.size(), overlap));
-    if (rest_->left == 0) {
+    if (ends) {
         rest_.reset();
+    } else {
+        if (text.size() > overlap) {
+            before = text.substr(text.size() - overlap);
+        }
+        before.erase(0, before.size() - std::min(before.size(), overlap));
     }
     return found;
 }

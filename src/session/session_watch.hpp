@@ -66,6 +66,7 @@ private:
     };
 
     session_state& follow();
+    effects_ptr effects_of(std::string_view text, sql::backslash meaning);
     finding text_of_query(std::string_view text, sql::backslash meaning);
     finding text_of_parse(std::string_view body, sql::backslash meaning);
     finding collect(
@@ -77,6 +78,7 @@ private:
     std::unique_ptr<session_state> state_;
     std::unique_ptr<rest> rest_;
     std::uint32_t told_ = 0;  // bits of leaks
+    prepared prepared_ = prepared::nothing;
 };
 
 }  // namespace pgweir::session

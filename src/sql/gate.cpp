@@ -30,7 +30,7 @@ char lower(char c) noexcept {
 
 /// Whether the word (in lower case) ends at `end`, letters of any case.
 bool ends_in(std::string_view text, std::size_t end, std::string_view word) noexcept {
-    if (end < word.size()) {
+    if (end < word.size() || end > text.size()) {
         return false;
     }
     for (std::size_t i = 0; i < word.size(); i++) {
@@ -41,27 +41,31 @@ bool ends_in(std::string_view text, std::size_t end, std::string_view word) noex
     return true;
 }
 
-enum class semicolons : std::uint8_t { matter, pass };
+enum class semicolons : std::uint8_t {
+    between,   ///< matter if something follows
+    anywhere,  ///< matter: nobody knows what follows
+};
 
 /// Whether what is at this byte matters: one of the pairs below, or a semicolon.
 bool matters(std::string_view text, std::size_t at, semicolons how) noexcept {
     switch (lower(text[at])) {
         case ';' | 0x20:
-            return how == semicolons::matter && text[at] == ';' &&
-                   text.find_first_not_of(" \t\r\n\f\v", at + 1) != std::string_view::npos;
+            return text[at] == ';' &&
+                   (how == semicolons::anywhere ||
+                    text.find_first_not_of(" \t\r\n\f\v", at + 1) != std::string_view::npos);
         case 'm':
             return ends_in(text, at + 2, "temp");
         case 'v':
             return ends_in(text, at + 2, "advi");
         case '_' | 0x20:
-            return ends_in(text, at + 2, "set_c");
+            return ends_in(text, at + 2, "set_c") || ends_in(text, at + 3, "pg_se");
         default:
             return false;
     }
 }
 
-/// Bytes that may begin something that matters: rare pairs within `temp`, `advisory` and
-/// `set_config`, and the semicolon. 0x20 makes letters lower, and an underscore 0x7f.
+/// Bytes that may begin something that matters: rare pairs within `temp`, `advisory`, `set_config`
+/// and `pg_settings`, and the semicolon. 0x20 makes letters lower, and an underscore 0x7f.
 block candidates(const char* at) noexcept {
     const block one = load(at);
     const block first = one | all(0x20);
@@ -69,7 +73,7 @@ block candidates(const char* at) noexcept {
     const auto pair = [&](char a, char b) {
         return reinterpret_cast<block>((first == all(a)) & (second == all(b)));
     };
-    return pair('m', 'p') | pair('v', 'i') | pair(0x7f, 'c') |
+    return pair('m', 'p') | pair('v', 'i') | pair(0x7f, 'c') | pair(0x7f, 's') |
            reinterpret_cast<block>(one == all(';'));
 }
 
@@ -203,7 +207,7 @@ bool begins_harmless(std::string_view text) noexcept {
 }  // namespace
 
 bool leaves_session_alone(std::string_view text) noexcept {
-    return begins_harmless(text) && passes(text, semicolons::matter);
+    return begins_harmless(text) && passes(text, semicolons::between);
 }
 
 bool tag_leaves_session_alone(std::string_view tag) noexcept {
@@ -221,8 +225,16 @@ bool tag_leaves_session_alone(std::string_view tag) noexcept {
     }
 }
 
+bool may_begin_alone(std::string_view begin) noexcept {
+    return begins_harmless(begin) && passes(begin, semicolons::anywhere);
+}
+
 bool holds_nothing(std::string_view part) noexcept {
-    return passes(part, semicolons::pass);
+    return passes(part, semicolons::anywhere);
+}
+
+bool ends_alone(std::string_view end) noexcept {
+    return passes(end, semicolons::between);
 }
 
 }  // namespace pgweir::sql

@@ -17,8 +17,11 @@ bool leaves_session_alone(std::string_view text) noexcept;
 /// What a CommandComplete says: false for SET and its like, which are told by the reply alone.
 bool tag_leaves_session_alone(std::string_view tag) noexcept;
 
-/// Of a text that is not at hand as a whole, a part behind its beginning: true if it holds none of
-/// those words. Parts are expected to overlap by a word's length.
+/// Of a text that is not at hand as a whole, its beginning, a part behind that, and its end: true
+/// if they hold none of those words, and no second statement. Parts are expected to overlap by a
+/// word's length; a semicolon that is the last byte of one counts in the next.
+bool may_begin_alone(std::string_view begin) noexcept;
 bool holds_nothing(std::string_view part) noexcept;
+bool ends_alone(std::string_view end) noexcept;
 
 }  // namespace pgweir::sql

@@ -335,6 +335,7 @@ private:
     int blocks_ = 0;        // BEGIN ATOMIC and CASE in the body of a routine
     int config_depth_ = 0;  // inside of the parentheses of set_config(): their depth
     bool routine_ = false;
+    bool updates_ = false;  // the word UPDATE came
     int words_ = 0;
 };
 
@@ -343,6 +344,9 @@ void body_reader::take(const token& one) noexcept {
         is_any(out_.first, "create", "explain")) {
         out_.kind = kind::execute;
         out_.name = one;
+    }
+    if (names(one, "pg_settings")) {
+        out_.updates_settings = updates_ || out_.first.is("merge");
     }
     if (one.kind == token_kind::symbol) {
         if (one.is('(') || one.is(')')) {
@@ -385,6 +389,7 @@ void body_reader::call() noexcept {
 
 void body_reader::word(const token& one) noexcept {
     words_++;
+    updates_ = updates_ || one.is("update");
     if (out_.first.is("create")) {
         routine_ = routine_ || (words_ <= 4 && is_any(one, "function", "procedure"));
         if (one.is("drop") && last_.is("commit") && before_last_.is("on")) {
@@ -412,7 +417,7 @@ void body_reader::code(std::string_view body) noexcept {
             last.text.empty() || last.is(';') || is_any(last, "begin", "then", "else", "loop");
         const bool changes =
             first && is_any(one, "set", "reset", "listen", "load", "create", "execute", "discard");
-        if (changes || names(one, "set_config") || one.is("execute") ||
+        if (changes || names(one, "set_config") || names(one, "pg_settings") || one.is("execute") ||
             one.text.find("advisory_lock") != std::string_view::npos) {
             out_.kind = kind::code;
         }

@@ -65,7 +65,8 @@ struct statement {
     bool chain = false;          ///< AND CHAIN
     bool sets_config = false;    ///< calls set_config(), and not for the transaction only
     bool locks_session = false;  ///< calls pg_advisory_lock() or a relative that a session holds
-    bool temporary = false;      ///< makes something temporary that outlives the transaction
+    bool updates_settings = false;  ///< UPDATE pg_settings, which is a set_config()
+    bool temporary = false;         ///< makes something temporary that outlives the transaction
 };
 
 class statement_reader {

@@ -29,7 +29,7 @@ def busy(start_pooler):
         one.ask("begin")
         for _ in range(10):
             two.ask("select 1")
-        wait_until(lambda: pooler.pool()["cl_active"] == 1, "the other's server is free")
+        wait_until(lambda: pooler.pool()["sv_active"] == 1, "the other's server is free")
         yield pooler
 
 
@@ -44,7 +44,7 @@ def test_pools(busy, connection):
     shown = figures(exporter.PoolsCollector(connection=connection, databases=["app"]))
     of_app = (("database", "app"), ("user", "app"))
     pool = busy.pool()
-    assert shown["active_clients", of_app] == pool["cl_active"] == 1
+    assert shown["active_clients", of_app] == pool["cl_active"] == 2
     assert shown["waiting_clients", of_app] == pool["cl_waiting"] == 0
 
 

@@ -39,7 +39,7 @@ bool touches_session(const statement& one) {
         case kind::savepoint:
         case kind::release:
         case kind::rollback_to:
-            return one.sets_config || one.locks_session || one.temporary;
+            return one.sets_config || one.locks_session || one.temporary || one.updates_settings;
         case kind::prepare_transaction:
         case kind::set:
         case kind::set_transaction:
@@ -128,8 +128,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto count = read(text, meaning, touches);
         if (leaves_session_alone(text)) {
             require(!count || (*count <= 1 && !touches));
-            require(holds_nothing(text));
+            require(ends_alone(text));
         }
+        require(!holds_nothing(text) || ends_alone(text));
+        require(!may_begin_alone(text) || holds_nothing(text));
         if (is_proved_read(text, meaning)) {
             require(count == 1 && !touches && leaves_transaction_open(text, meaning));
         }

@@ -4,7 +4,7 @@ import pytest
 
 from harness import check_error, pgweir_only, refused
 from postgres import PASSWORDS
-from wire import PROTOCOL_3_2, ServerError, Wire, wait_until
+from wire import PROTOCOL_3_2, ServerError, Wire, bind, describe, execute, parse, sync, wait_until
 
 METHODS = ["trust", "plain", "md5", "scram-sha-256"]
 ADMIN_ONLY = {"admin_user": PASSWORDS["admin_user"], "stats_user": PASSWORDS["stats_user"]}
@@ -45,6 +45,18 @@ def sql(primary):
 
 def role(sql, name, options):
     sql(f"create role {name} login {options}", f"drop role {name}")
+
+
+def test_unnamed_statement_is_not_taken_for_that_of_a_look_up(start, primary):
+    """Both run on the same server, for a client may log in as auth_user."""
+    where = f"host=127.0.0.1 port={primary.port} user=postgres"
+    pooler = start(databases={"app": where}, default_pool_size=1, passwords={"postgres": "known"})
+    with log_in(pooler, "postgres", "known") as client:
+        client.send(parse("select 'mine'") + describe() + sync())
+        assert not client.read_result().errors
+        log_in(pooler, "app").close()
+        client.send(bind(("app",)) + execute() + sync())
+        check_error(client.read_result().error, "26000", "unnamed prepared statement does not exist")
 
 
 # Who gets in.

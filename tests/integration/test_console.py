@@ -385,11 +385,110 @@ def test_pause_twice_and_resume_of_nothing_are_errors(pooler):
     with pooler.console() as console:
         assert console.query("RESUME").error
         console.query("PAUSE")
-        assert console.query("PAUSE").error
+        for command in ("PAUSE", "PAUSE app", "KILL app"):
+            check_error(console.query(command).error, "08P01", "already suspended/paused", "ERROR")
         console.query("RESUME")
         assert console.query("PAUSE nowhere").error
         assert console.query("PAUSE pgbouncer").error
+        for _ in range(2):
+            assert console.query("PAUSE app").tags == ["PAUSE"], "a script may try again"
+        assert console.query("RESUME app").tags == ["RESUME"]
+        assert console.query("RESUME app").error
     works(pooler)
+
+
+@pgweir_only
+@pytest.mark.parametrize("which", ["", " app"])
+def test_pause_that_is_cancelled_holds_nobody(pooler, which):
+    with pooler.client() as busy, pooler.client() as late, pooler.console() as console:
+        busy.ask("begin")
+        console.send(query(f"PAUSE{which}"))
+        late.send(query("select 2"))
+        assert console.silent_for(0.3) and late.silent_for(0.1)
+        console.cancel()
+        check_error(console.read_result().error, "57014", "canceling statement")
+        assert late.read_result().value == "2"
+        assert console.query("show version").rows
+
+
+@pgweir_only
+@pytest.mark.parametrize("which", ["", " app"])
+def test_pause_that_is_resumed_meanwhile_has_not_paused(pooler, which):
+    """Whoever waits for it must not believe that nobody is at work."""
+    with pooler.client() as busy, pooler.console() as console:
+        busy.ask("begin")
+        console.send(query(f"PAUSE{which}"))
+        assert console.silent_for(0.3)
+        pooler.command(f"RESUME{which}")
+        check_error(console.read_result().error, "57014", "resumed")
+        busy.ask("commit")
+
+
+def test_kill_pauses_each_database(start_pooler):
+    pooler = start_pooler()
+    with pooler.client() as client, pooler.client(database="second") as second:
+        client.ask("select 1")
+        pooler.command("KILL")
+        for one in (client, second):
+            closed_with(one, "57P01")
+    assert {row["name"]: row["paused"] for row in pooler.show("DATABASES")}["app"] == "1"
+    pooler.command("RESUME app")
+    works(pooler)
+
+
+def test_killed_client_is_there(pooler):
+    with pooler.console() as console:
+        check_error(console.query("KILL_CLIENT 999999").error, "08P01", "client not found", "ERROR")
+        with pooler.client() as client:
+            client.ask("select 1")
+            (number,) = [row["id"] for row in pooler.show("CLIENTS") if row["database"] == "app"]
+            assert console.query(f"KILL_CLIENT {number}").tags == ["KILL_CLIENT"]
+            closed_with(client, "57P01")
+
+
+@pgweir_only
+def test_idle_clients_are_active_ones(pooler):
+    with pooler.client() as first, pooler.client() as second:
+        first.ask("begin")
+        second.ask("select 1")
+        assert pooler.pool()["cl_active"] == 2
+    assert [row["cl_active"] for row in pooler.show("POOLS") if row["database"] == "pgbouncer"] == ["1"]
+
+
+@pgweir_only
+def test_console_is_there_while_clients_finish(start_pooler):
+    """On the Unix socket, to see who is left; and what is paused can be resumed."""
+    pooler = start_pooler()
+    with pooler.client() as client:
+        client.ask("select 1")
+        pooler.command("PAUSE app")
+        client.send(query("select 1"))
+        wait_until(lambda: pooler.pool()["cl_waiting"] == 1, "it waits")
+        pooler.command("SHUTDOWN WAIT_FOR_CLIENTS")
+        pooler.expect_exit = True
+        with Wire(pooler.unix_address, timeout=20) as console:
+            console.startup(ADMIN, "pgbouncer", password="")
+            assert [row for row in console.query("SHOW CLIENTS").rows if "app" in row]
+            check_error(console.query("RESUME").error, "08P01", "shutting down", "ERROR")
+            assert console.query("RESUME app").tags == ["RESUME"]
+        assert client.read_result().value == "1"
+        with pytest.raises(OSError):
+            Wire(pooler.address, timeout=5)
+    assert pooler.wait_for_exit() == 0
+
+
+@pgweir_only
+def test_set_reads_no_files(start_pooler):
+    """What somebody is writing there is for RELOAD."""
+    pooler = start_pooler(auth_type="scram-sha-256")
+    with open(f"{pooler.folder}/userlist.txt", "w", encoding="utf-8") as file:
+        file.write('"half a li')
+    pooler.command("SET default_pool_size = 3")
+    assert {row["key"]: row["value"] for row in pooler.show("CONFIG")}["default_pool_size"] == "3"
+    with pooler.console() as console:
+        assert console.query("RELOAD").error
+        assert console.query("SET auth_type = 'md5'").error, "which is about that file"
+    works(pooler, password="app secret")
 
 
 # RELOAD

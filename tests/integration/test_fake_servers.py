@@ -154,6 +154,28 @@ def test_error_without_fields_is_passed_on(with_fake):
 
 
 @pgweir_only
+def test_server_that_goes_without_a_word_after_an_earlier_error(with_fake):
+    """Its last words were about something else, so the client is told."""
+
+    def script(connection):
+        connection.read_startup()
+        connection.welcome()
+        while connection.read_message().type != "Q":
+            pass
+        connection.send(fake_postgres.error_response(S="ERROR", V="ERROR", C="42P01", M="no such table"))
+        connection.send(fake_postgres.READY)
+        connection.read_message()
+
+    pooler, _ = with_fake(script, pool_mode="session")
+    with pooler.client("fake") as client:
+        assert client.query("select 1").error.code == "42P01"
+        client.send(query("select 2"))
+        result = client.read_to_end()
+        assert result.errors and result.error.code != "42P01", result
+    works(pooler)
+
+
+@pgweir_only
 def test_surplus_answer_reaches_nobody(with_fake):
     """A server that answers twice is out of step: its second answer is not the next client's."""
     script = fake_postgres.answers(one_row("first") + one_row("second"))

@@ -121,7 +121,7 @@ def test_in_the_background(pooler):
             with open(pooler.file, "a", encoding="utf-8") as file:
                 file.write(f"listen_port_primary = {taken.getsockname()[1]}\n")
             code, said = try_restart(pooler, "-d", pooler.file)
-        assert code == 1 and "see its log" in said, said
+        assert code == 1 and "cannot listen on" in said and "see its log" in said, said
         with pooler.client() as client:
             assert client.ask("select 1") == "1"
     finally:

@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 from harness import pgweir_only
-from wire import bind, execute, flush, parse, query, request, sync
+from wire import bind, execute, flush, function_call, parse, query, request, sync
 
 pytestmark = pgweir_only
 
@@ -90,9 +90,25 @@ def test_role_never_reaches_the_next_client(narrow, roles):
         one.ask("set role = 'reader'")
         assert other.ask("select current_user") == "app"
         assert one.ask("select current_user") == "reader"
+        for reset, then in (("reset all", "reader"), ("discard all", "app")):
+            one.ask("set role reader")
+            one.ask(reset)
+            assert other.ask("select current_user") == "app", reset
+            assert one.ask("select current_user") == then, f"PostgreSQL's {reset}"
+        one.ask("set role reader")
         one.ask("set role none")
         assert other.ask("select current_user") == "app"
         assert one.ask("select current_user") == "app"
+
+
+def test_role_outlives_a_reset_query_that_leaves_it(start_pooler, roles):
+    """The server has it after RESET ALL, and that is known of it."""
+    pooler = start_pooler(default_pool_size=1, server_reset_query="RESET ALL", server_reset_query_always=1)
+    with pooler.client() as one, pooler.client() as other:
+        for _ in range(2):
+            one.ask("set role reader")
+            assert other.ask("select current_user") == "app"
+            assert one.ask("select current_user") == "reader"
 
 
 def test_role_that_is_gone_ends_the_client_before_its_query_runs(narrow, primary):
@@ -274,10 +290,23 @@ def test_long_value_is_kept(pair):
 def test_long_text_with_a_set_in_it_reaches_nobody(pair):
     """Too long to be read as a whole: the server is cleaned, and the client has the default again."""
     one, other = pair
-    filler = "y" * 200000
-    one.ask(f"select '{filler}'; set app.a = 'leak'")
-    assert show(other, "app.a") in (None, "")
-    one.ask(f"select '{filler}', set_config('app.a', 'leak', false)")
+    filler = "y" * 600000
+    for sql in (
+        f"select '{filler}'; set app.a = 'leak'",
+        f"select '{filler}', set_config('app.a', 'leak', false)",
+        f"select '{filler}'; do $$ begin set app.a = 'leak'; end $$",
+        f"do $$ begin set app.a = 'leak'; perform '{filler}'; end $$",
+    ):
+        one.ask(sql)
+        assert show(other, "app.a") in (None, ""), sql[:10]
+    one.ask(f"select '{filler}'; declare leak cursor with hold for select 1")
+    assert other.ask(SEEN["cursor"]) == ""
+
+
+def test_function_that_is_called_by_its_number_reaches_nobody(pair):
+    one, other = pair
+    one.send(function_call(2078, "app.a", "leak", "f"))  # set_config
+    assert not one.read_result().errors
     assert show(other, "app.a") in (None, "")
 
 
@@ -298,10 +327,12 @@ LEAKS = [
     ("a cursor", "begin; declare leak cursor with hold for select 1; commit", "cursor"),
     ("listen", "listen leak", "listen"),
     ("a prepared set", "set app.a = U&'le\\0061k'", "app_a"),
+    ("the view of settings", "update pg_settings set setting = 'leak' where name = 'search_path'", "path"),
 ]
 
 SEEN = {
     "app_a": "select coalesce(current_setting('app.a', true), '')",
+    "path": "select replace(current_setting('search_path'), '\"$user\", public', '')",
     "lock": "select coalesce(string_agg(pid::text, ''), '') from pg_locks"
     " where locktype = 'advisory' and pid = pg_backend_pid()",
     "temp": "select coalesce(to_regclass('pg_temp.leak')::text, '')",
@@ -321,6 +352,16 @@ def test_what_cannot_be_taken_along_is_cleaned_and_said(narrow):
             lines = narrow.log().count("does not outlive a transaction")
             assert lines == number, f"{what}: said once for each client"
         assert other.ask("select pg_backend_pid()") == process, "cleaned, not closed"
+
+
+def test_what_was_prepared_reaches_nobody_when_it_is_executed(pair):
+    one, other = pair
+    one.query("prepare s as select set_config('app.a', 'leak', false)")
+    one.query("prepare l as select pg_advisory_lock(77)")
+    for run in (query("execute s"), query("explain analyze execute s"), query("execute l")):
+        one.send(run)
+        assert not one.read_result().errors
+        assert show(other, "app.a") in (None, "") and other.ask(SEEN["lock"]) == ""
 
 
 def test_temporary_table_of_one_transaction_is_no_matter(narrow):

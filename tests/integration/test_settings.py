@@ -3,14 +3,15 @@
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
 
 from harness import check_error, closed_with, pgweir_only, works
 from pooler import Pooler, executable, seconds
-from postgres import free_port
-from wire import parse, query, request, wait_until
+from postgres import free_port, unprivileged
+from wire import bind, close_statement, execute, parse, query, request, sync, wait_until
 
 QUEUED = "No server connection available in postgres backend, client being queued"
 
@@ -79,6 +80,23 @@ def test_simple_query_can_be_disallowed(start_pooler, sent):
         assert extended.read_result().value == "here"
         extended.send(parse("select 1") + query("select 1"))
         closed_with(extended, "08P01", "PQexec disallowed")
+
+
+@pgweir_only
+def test_what_came_before_a_disallowed_query_reaches_nobody_else(start_pooler):
+    """It goes to its own client's server, or nowhere."""
+    pooler = start_pooler(disable_pqexec=1, default_pool_size=20)
+    others = [pooler.client() for _ in range(12)]
+    for _ in range(6):
+        with pooler.client() as client:
+            before = parse("select 'theirs'") + bind() + execute() + sync()
+            client.send(before + close_statement("x") + query("select 1"))
+            client.read_to_end()
+        for number, other in enumerate(others):
+            other.send(request(f"select 'mine {number}'"))
+            assert other.read_result().value == f"mine {number}"
+    for other in others:
+        other.close()
 
 
 @pgweir_only
@@ -219,6 +237,22 @@ def test_samples_of_the_package_work_as_they_are(primary):
 
 
 @pgweir_only
+def test_start_in_the_background_that_fails_says_why():
+    pooler = Pooler(None, {"auth_type": "hba", "auth_hba_file": "/nowhere/hba"})
+    pooler.settings["pidfile"] = f"{pooler.folder}/pid"
+    pooler.write()
+    path, reachable = executable()
+    if not reachable:
+        path = shutil.copy(path, f"{pooler.folder}/pgweir-new")
+    done = subprocess.run(
+        [path, "-d", pooler.file], capture_output=True, text=True, check=False, timeout=seconds(30), **unprivileged()
+    )
+    assert done.returncode == 1 and "/nowhere/hba" in done.stderr, done
+    assert not os.path.exists(pooler.settings["pidfile"])
+    pooler.remove()
+
+
+@pgweir_only
 def test_check_says_what_is_wrong_and_starts_nothing(tmp_path):
     file = tmp_path / "pgweir.ini"
 
@@ -233,3 +267,5 @@ def test_check_says_what_is_wrong_and_starts_nothing(tmp_path):
     assert code == 1 and said.count("danger: ") == 2
     code, said = check(good + "pool_size = 3\n")
     assert code == 2 and "pgweir.ini:5: " in said and said.startswith("error: ")
+    code, said = check(good.replace("127.0.0.1", "127.0.0.1,127.0.0.2 routing=auto"))
+    assert code == 2 and "user" in said and said.startswith("error: "), said

@@ -1,13 +1,15 @@
 """Sockets: who listens where, to which worker or process a client comes, servers over Unix sockets."""
 
-import socket
+import shutil
 import signal
+import socket
 
 import pytest
 
 from harness import Stopwatch, accepts, check_error, pgweir_only, works
 from pooler import ADMIN, WORKERS, Pooler, seconds
-from postgres import free_port
+from names import HOST, Names
+from postgres import free_port, temporary_folder
 from wire import Wire, query, wait_until
 
 
@@ -171,3 +173,21 @@ def test_large_result_comes_over_a_unix_socket(local):
         assert [len(value) for (value,) in result.rows] == [1_000_000] * 50
         text = "y" * 5_000_000
         assert client.extended("select $1::text", text).value == text
+
+
+# Names
+
+
+@pgweir_only
+def test_all_addresses_of_a_name_are_listened_on(start_pooler, monkeypatch):
+    """As localhost often has one of IPv6 and one of IPv4."""
+    folder = temporary_folder("pgweir-names-")
+    names = Names(folder)
+    names.set("127.0.0.1 127.0.0.9")
+    for name, value in names.environment.items():
+        monkeypatch.setenv(name, value)
+    pooler = start_pooler(listen_addr=HOST)
+    for address in ("127.0.0.1", "127.0.0.9"):
+        with Wire((address, pooler.port), timeout=seconds(20)).startup("app", "app", password="") as client:
+            assert client.ask("select 1") == "1"
+    shutil.rmtree(folder)

@@ -1,12 +1,13 @@
 """The protocol through the pooler: what a client gets is what PostgreSQL would have sent it."""
 
+import contextlib
 import threading
 import time
 
 import pytest
 
 from harness import PASS, gate, pgweir_only, works
-from pooler import memory
+from pooler import memory, seconds
 from wire import (
     Wire,
     bind,
@@ -466,6 +467,31 @@ def test_slow_reader_of_100_mb_fills_no_memory(pooler):
         assert read_everything(client) > 100_000_000
         assert pooler.rss() - before < memory(20_000_000)
         assert client.ask("select 1") == "1"
+
+
+@pgweir_only
+def test_who_reads_no_answers_cannot_ask_for_more(pooler):
+    """Also where the pooler answers by itself: Close of a statement that there is not."""
+    wire = Wire(pooler.unix_address, timeout=seconds(60)).startup("app", "app", password="")
+    wire.ask("select 1")
+    before = pooler.rss()
+    batch = close_statement("a") * 10_000
+    sent = 0
+    wire.socket.settimeout(2)
+    with contextlib.suppress(TimeoutError):
+        while sent < 200_000_000:
+            sent += wire.socket.send(batch[sent % len(close_statement("a")) :])
+    assert sent < 100_000_000, "it reads on and on"
+    assert pooler.rss() - before < memory(20_000_000)
+    wire.socket.settimeout(seconds(60))
+    rest = -sent % len(close_statement("a"))
+    begun = close_statement("a")[len(close_statement("a")) - rest :] if rest else b""
+    ended = threading.Thread(target=wire.send, args=(begun + sync(),))
+    ended.start()
+    assert read_everything(wire) > sent // len(close_statement("a")) * 5
+    ended.join()
+    assert wire.ask("select 2") == "2"
+    wire.close()
 
 
 def test_row_of_300_mb_passes_through(pooler):

@@ -19,15 +19,24 @@ int getaddrinfo(const char* host, const char* service, const struct addrinfo* hi
     if (host == NULL || strcmp(host, "db.test") != 0) {
         return real(host, service, hints, found);
     }
-    char address[64] = "";
+    char addresses[256] = "";
     FILE* file = fopen(getenv("ADDRESS_OF_DB_TEST"), "r");
     if (file != NULL) {
-        if (fgets(address, sizeof address, file) == NULL) {
-            address[0] = 0;
+        if (fgets(addresses, sizeof addresses, file) == NULL) {
+            addresses[0] = 0;
         }
         fclose(file);
     }
-    return address[0] == 0 ? EAI_NONAME : real(address, service, hints, found);
+    int result = EAI_NONAME;
+    struct addrinfo** next = found;
+    char* rest = addresses;
+    for (char* one = strtok_r(addresses, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest)) {
+        result = real(one, service, hints, next);
+        while (result == 0 && *next != NULL) {
+            next = &(*next)->ai_next;
+        }
+    }
+    return result;
 }
 """
 
@@ -50,7 +59,7 @@ class Names:
         }
 
     def set(self, address):
-        """Empty: there is no such host."""
+        """One, or several with blanks between them; empty: there is no such host."""
         with open(f"{self.file}.new", "w", encoding="utf-8") as file:
             file.write(address)
         os.chmod(f"{self.file}.new", 0o644)

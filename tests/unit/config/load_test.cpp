@@ -369,13 +369,14 @@ TEST(LoadTest, DatabaseNamesAreChecked) {
 TEST(LoadTest, NegativeSizesAndZeroLimitsAreInherited) {
     const auto all = good(
         "[pgbouncer]\n[databases]\nx = pool_size=-1 max_db_connections=0 server_lifetime=-1\n"
-        "y = pool_size=0 server_lifetime=0\n"
+        "y = pool_size=0 server_lifetime=0 query_wait_timeout=0\n"
     );
     EXPECT_FALSE(all->databases.at("x").pool_size);
     EXPECT_FALSE(all->databases.at("x").max_db_connections);
     EXPECT_FALSE(all->databases.at("x").server_lifetime);
     EXPECT_EQ(all->databases.at("y").pool_size, 0);
-    EXPECT_EQ(all->databases.at("y").server_lifetime, seconds(0));
+    EXPECT_FALSE(all->databases.at("y").server_lifetime);
+    EXPECT_EQ(all->databases.at("y").query_wait_timeout, seconds(0));
 }
 
 TEST(LoadTest, EntryThatStandsTwiceIsReplacedAndReported) {

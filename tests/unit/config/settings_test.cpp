@@ -83,15 +83,18 @@ TEST(SettingsTest, UsersOwnLimitsWinOverAll) {
         "[pgbouncer]\nmax_user_connections = 1\nmax_user_client_connections = 2\nquery_timeout = "
         "3\n"
         "idle_transaction_timeout = 4\ntransaction_timeout = 5\nclient_idle_timeout = 6\n"
-        "[users]\nann = max_user_connections=10 max_user_client_connections=20 query_timeout=0 "
+        "[users]\nann = max_user_connections=10 max_user_client_connections=20 query_timeout=30 "
         "idle_transaction_timeout=40 transaction_timeout=50 client_idle_timeout=60\n"
+        "eve = query_timeout=0 query_wait_timeout=0\n"
     );
     EXPECT_EQ(effective_max_user_connections(*all, "bob"), 1);
     EXPECT_EQ(effective_max_user_connections(*all, "ann"), 10);
     EXPECT_EQ(effective_max_user_client_connections(*all, "bob"), 2);
     EXPECT_EQ(effective_max_user_client_connections(*all, "ann"), 20);
     EXPECT_EQ(effective_query_timeout(*all, "bob"), seconds(3));
-    EXPECT_EQ(effective_query_timeout(*all, "ann"), seconds(0)) << "0 switches it off for her";
+    EXPECT_EQ(effective_query_timeout(*all, "ann"), seconds(30));
+    EXPECT_EQ(effective_query_timeout(*all, "eve"), seconds(3)) << "0 is nothing of her own";
+    EXPECT_EQ(all->users.at("eve").query_wait_timeout, seconds(0)) << "but here";
     EXPECT_EQ(effective_idle_transaction_timeout(*all, "bob"), seconds(4));
     EXPECT_EQ(effective_idle_transaction_timeout(*all, "ann"), seconds(40));
     EXPECT_EQ(effective_transaction_timeout(*all, "bob"), seconds(5));

@@ -202,7 +202,7 @@ protected:
             admin::operation end;
             end.what = admin::operation_kind::shutdown;
             boss_->carry_out(
-                end, [](const auto&) {}, [] { return true; }
+                end, [](const auto&) {}, [] { return supervisor::waiting_for_it::yes; }
             );
             running_.join();
         }

@@ -16,8 +16,9 @@ std::string show(const std::vector<effect>& steps) {
     std::string out;
     for (const effect& step : steps) {
         out += out.empty() ? "" : " ";
-        out += step.what == effect::kind::reset_all
-                   ? "*"
+        out += step.what == effect::kind::reset_all ? "*"
+               : step.what == effect::kind::discard_all
+                   ? "**"
                    : step.to.name + (step.to.value ? "=" + *step.to.value : "!");
     }
     return out;
@@ -185,7 +186,7 @@ TEST_F(SessionStateTest, ResetAllAndDiscardAll) {
     ask("set a = 1; reset all; set b = 2", {"SET", "RESET", "SET"}, 'I');
     EXPECT_EQ(committed(), "a=1 * b=2");
     ask("discard all", {"DISCARD ALL"}, 'I');
-    EXPECT_EQ(committed(), "*");
+    EXPECT_EQ(committed(), "**");
 }
 
 TEST_F(SessionStateTest, NothingIsKeptOfALeaseThatIsOver) {
@@ -306,6 +307,17 @@ TEST_F(FollowedSettingsTest, ResetsGiveTheDefaults) {
     EXPECT_EQ(extra(apply("reset z.z", other), "z.z"), "none");
     EXPECT_EQ(apply("reset all", other), defaults);
     EXPECT_EQ(apply("discard all", other), defaults);
+}
+
+TEST_F(FollowedSettingsTest, OnlyDiscardAllResetsTheRole) {
+    const auto other = apply("set role r; set z.z = 1", store.empty());
+    const auto reset = apply("reset all", other);
+    EXPECT_EQ(extra(reset, "role"), "r");
+    EXPECT_EQ(extra(reset, "z.z"), "none");
+    EXPECT_EQ(apply("discard all", other), defaults);
+    defaults = store.intern(store.empty()->values(), {{"role", "at_login"}});
+    EXPECT_EQ(extra(apply("reset all", store.empty()), "role"), "none") << "RESET ROLE came before";
+    EXPECT_EQ(extra(apply("discard all", store.empty()), "role"), "at_login");
 }
 
 TEST_F(FollowedSettingsTest, ThereIsALimit) {

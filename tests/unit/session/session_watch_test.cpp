@@ -27,7 +27,8 @@ protected:
             watch.sent(number, found);
         }
         if (watch.collecting()) {
-            left = watch.more(body.substr(first) + "Q\0\0\0\x05"s).leaves;
+            const auto later = watch.more(body.substr(first) + "Q\0\0\0\x05"s).leaves;
+            left = later ? later : left;
         }
         EXPECT_FALSE(watch.collecting());
         return watch.active();
@@ -94,16 +95,61 @@ TEST_F(SessionWatchTest, BodiesCutAnywhereAreReadAllTheSame) {
 }
 
 TEST_F(SessionWatchTest, OfALongTextEveryPieceIsLookedAt) {
-    const std::string filler(100000, 'x');
+    const std::string filler(300000, 'x');
     for (std::string_view word : {"set_config(", "pg_advisory_lock(", "TEMP "}) {
         const std::string body = "select '" + filler + "', " + std::string(word) + filler + '\0';
-        for (const std::size_t cut : {body.find(word), body.find(word) + 3, std::size_t{10}}) {
+        for (const std::size_t cut : {body.find(word), body.find(word) + 3, std::size_t{270000}}) {
             send(request::query, body, cut);
             EXPECT_EQ(left, leak::unread) << word << cut;
         }
     }
-    send(request::query, "select '" + filler + "'; select 2\0"s, 70000);
+    send(request::query, "select '" + filler + "';\n\0"s, 270000);
     EXPECT_EQ(left, std::nullopt);
+}
+
+TEST_F(SessionWatchTest, OfALongTextASecondStatementMayDoAnything) {
+    const std::string filler(300000, 'x');
+    const std::string body = "select '" + filler + "'; do 'code'; select '" + filler + "';\0"s;
+    const std::size_t between = body.find(';');
+    for (const std::size_t cut :
+         {between - 1, between, between + 1, between + 2, body.size() - 2}) {
+        send(request::query, body, cut);
+        EXPECT_EQ(left, leak::unread) << cut;
+    }
+    send(request::query, "do '" + filler + "'\0"s, 270000);
+    EXPECT_EQ(left, leak::unread);
+    send(request::parse, "name\0select '"s + filler + "';\0\0\1\0\0\0;"s, 270000);
+    EXPECT_EQ(left, std::nullopt);
+}
+
+TEST_F(SessionWatchTest, WhatIsShorterIsReadWhole) {
+    const std::string filler(100000, 'x');
+    send(request::query, "select '" + filler + "'; select ';'\0"s, 70000);
+    EXPECT_EQ(left, std::nullopt);
+    send(request::query, "select '" + filler + "'; listen x\0"s, 70000);
+    EXPECT_TRUE(watch.active());
+}
+
+TEST_F(SessionWatchTest, FunctionThatIsCalledByItsNumberMayDoAnything) {
+    send(request::function_call, "\0\0\x08\x1e\0\0"s);  // set_config
+    EXPECT_EQ(left, leak::call);
+    send(request::function_call, "\0\0"s);
+    EXPECT_EQ(left, leak::call);
+    send(request::function_call, "\0\0\x03\xb8\0\0"s);  // lo_open
+    EXPECT_EQ(left, std::nullopt);
+}
+
+TEST_F(SessionWatchTest, UpdateOfTheViewOfSettingsIsASetting) {
+    for (const char* text :
+         {"update pg_settings set setting = 'x' where name = 'search_path'",
+          "UPDATE pg_catalog.\"pg_settings\" SET setting = 'x'",
+          "with a as (update pg_settings set setting = 'x' returning 1) select 1"}) {
+        EXPECT_TRUE(send(request::query, std::string(text) + '\0')) << text;
+        EXPECT_EQ(watch.state()->on_tag("UPDATE 1", number), leak::setting) << text;
+        watch.lease_over();
+    }
+    send(request::query, "select * from pg_settings\0"s);
+    EXPECT_FALSE(watch.active());
 }
 
 TEST_F(SessionWatchTest, ARequestThatWasSkippedIsNotExpected) {

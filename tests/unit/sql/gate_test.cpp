@@ -61,7 +61,7 @@ TEST(GateTest, FirstWordIsReadAlikeInShortAndLongTexts) {
 }
 
 TEST(GateTest, NothingIsOverlookedWhereverItStands) {
-    for (std::string_view what : {"set_config(", "pg_advisory_", "TEMP x", "; x"}) {
+    for (std::string_view what : {"set_config(", "pg_advisory_", "TEMP x", "; x", "PG_SETTINGS"}) {
         for (std::size_t before = 0; before < 40; before++) {
             for (std::size_t after = 0; after < 40; after++) {
                 const std::string sql = "select " + std::string(before, ' ') + std::string(what) +
@@ -73,7 +73,15 @@ TEST(GateTest, NothingIsOverlookedWhereverItStands) {
 }
 
 TEST(GateTest, PartsOfALongText) {
-    EXPECT_TRUE(holds_nothing("('a'), ('b'); 'c'"));
+    EXPECT_TRUE(holds_nothing("('a'), ('b'), 'c'"));
+    EXPECT_FALSE(holds_nothing("('a'), ('b'); 'c'"));
+    EXPECT_TRUE(holds_nothing("('a');")) << "which counts in the next part";
+    EXPECT_FALSE(holds_nothing("('a'); "));
+    EXPECT_TRUE(ends_alone("('a');\n "));
+    EXPECT_FALSE(ends_alone("('a'); do"));
+    EXPECT_TRUE(may_begin_alone("insert into t values (1"));
+    EXPECT_FALSE(may_begin_alone("insert into t values (1); do "));
+    EXPECT_FALSE(may_begin_alone("do $$ begin"));
     EXPECT_TRUE(holds_nothing(""));
     EXPECT_TRUE(holds_nothing("x"));
     EXPECT_FALSE(holds_nothing("), (set_config('a', 'b', false))"));
