@@ -129,7 +129,10 @@ void logging::use(opened&& next) {
         std::swap(syslog_ident_, next.syslog_ident);
         ::openlog(syslog_ident_.c_str(), LOG_PID, next.syslog_facility);
     }
-    logger_.store(std::move(next.logger));
+    {
+        const std::lock_guard lock(mutex_);
+        logger_.swap(next.logger);
+    }
     log::set_threshold(
         next.verbosity > 1    ? log::level::trace
         : next.verbosity == 1 ? log::level::debug
@@ -148,7 +151,10 @@ result<void> logging::configure(const config::settings& settings) {
 
 void logging::write(log::level at, std::string_view line) noexcept {
     try {
-        logger_.load()->log(level_of(at), spdlog::string_view_t(line.data(), line.size()));
+        std::unique_lock lock(mutex_);
+        const std::shared_ptr<spdlog::logger> logger = logger_;
+        lock.unlock();
+        logger->log(level_of(at), spdlog::string_view_t(line.data(), line.size()));
     } catch (...) {
         // A log that cannot be written must not stop the pooler.
     }

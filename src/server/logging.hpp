@@ -7,8 +7,8 @@
 #include "base/result.hpp"
 #include "config/settings.hpp"
 
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace spdlog {
@@ -44,8 +44,9 @@ public:
 private:
     const console console_;
     const int verbosity_;
-    std::atomic<std::shared_ptr<spdlog::logger>> logger_;
-    std::string syslog_ident_;  // the system's library keeps a pointer to it
+    std::mutex mutex_;                        // not held while a line is written
+    std::shared_ptr<spdlog::logger> logger_;  // under mutex_
+    std::string syslog_ident_;                // the system's library keeps a pointer to it
 };
 
 }  // namespace pgweir::server
