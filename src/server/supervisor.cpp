@@ -1072,7 +1072,9 @@ void supervisor::kill_client(std::uint64_t id, const finished& done) {
             const bool here = w.kill_clients(
                 [id](const session::client& c) { return c.id() == id; }, errc::admin_disconnect
             );
-            all->found = all->found || here;
+            if (here) {
+                all->found = true;
+            }
             if (--all->workers == 0) {
                 done(
                     all->found ? admin::operation_result()

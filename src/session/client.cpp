@@ -74,7 +74,8 @@ void client::on_received(std::string_view bytes) {
                 return relay(bytes);
             }
             keep(bytes);
-            if (server_ == nullptr || !server_->progress_awaited()) {
+            if (server_ == nullptr ||
+                (!server_->progress_awaited() && !has_to_be_routed(request::query))) {
                 send_pending();
             }
             return;
@@ -703,6 +704,8 @@ void client::give_back() {
     session_.lease_over();
     if (routing_) {
         routing_->forget_lease();
+        pending_.insert(0, scanner_.kept_bytes());  // a request that is cut is routed like others
+        scanner_.reset();
     }
     give_up_guard();
     read_on();

@@ -619,7 +619,8 @@ void client::await_older_server(pool::server_connection& server) {
 bool client::has_to_be_routed(request what) const noexcept {
     const bool of_copy = what == request::copy_data || what == request::copy_end;
     return routing_ && routing_->segment_sent && !of_copy &&
-           routing_->lease == routing_state::use::read && mode_ != config::pool_mode::session;
+           routing_->lease == routing_state::use::read && mode_ != config::pool_mode::session &&
+           server_ != nullptr && server_->requests().ready_owed() != 0;
 }
 
 /// The client believes that it has begun a transaction of which no server knows.

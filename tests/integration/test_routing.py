@@ -1,6 +1,7 @@
 """Reads go to standbys, own writes are always seen, what a standby refuses is asked again, and a change of primary is
 a pause. Each test has servers of its own."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from harness import check_error, closed_with, pgweir_only
-from pooler import seconds
+from pooler import memory, seconds
 from postgres import free_port
 from routed import READ, Routed
 from wire import bind, describe, execute, parse, query, request, sync, wait_until
@@ -104,6 +105,48 @@ def test_what_is_sent_behind_a_read_goes_where_it_has_to(route):
         assert [client.read_result().tags for _ in range(3)] == [["SELECT 1"], ["UPDATE 1"], ["SET"]]
         assert client.ask("show pgweir.routing") == "primary"
         assert client.ask(READ) == "3"
+
+
+def test_request_that_is_cut_is_routed_too(route):
+    r = route()
+    for cut in (1, 3, 5, 9):
+        with r.pooler.client() as client:
+            client.send(query("update t set b = 1 where a = 1") + query(READ)[:cut])
+            assert client.read_result().tags == ["UPDATE 1"]
+            with r.counted("read on a standby"):
+                client.send(query(READ)[cut:])
+                assert client.read_result().value == "1"
+
+
+def test_what_waits_behind_a_read_is_not_piled_up(route):
+    r = route()
+    with r.pooler.client(timeout=60) as client:
+        assert client.ask("/* pgweir: standby */ select 1") == "1"
+        before = r.pooler.rss()
+        client.send(query("/* pgweir: standby */ select pg_sleep(4)"))
+        client.socket.settimeout(1)
+        batch, sent = query(READ) * 2000, 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 200_000_000:
+                sent += client.socket.send(batch[sent % len(query(READ)) :])
+        assert sent < 100_000_000 and r.pooler.rss() - before < memory(20_000_000)
+        client.reset()
+
+
+def test_prepared_statement_that_a_standby_has_lost_is_prepared_again(route):
+    """Also where the route is fixed, and nothing but that is repaired."""
+    r = route(default_pool_size=1)
+    r.primary.ask("create function forget() returns int language plpgsql as 'begin execute ''deallocate all''; return 1; end'")
+    with r.pooler.client() as client, r.pooler.client() as other:
+        for one in (client, other):
+            assert not one.query("set pgweir.routing = 'standby'").errors
+        wait_until(lambda: other.ask("select count(*) from pg_proc where proname = 'forget'") == "1", "it is there")
+        client.send(parse(READ, "s") + sync())
+        assert not client.read_result().errors
+        for _ in range(2):
+            client.send(bind((), "s") + execute() + sync())
+            assert client.read_result().value == "0"
+            assert other.ask("select forget()") == "1"
 
 
 def test_statement_that_is_parsed_ahead_is_found_again(route):
