@@ -91,6 +91,7 @@ result<connection> connection::open(const connection_target& target) {
         "connect_timeout",
         "replication",
         "client_encoding",
+        "options",
         static_cast<const char*>(nullptr)};
     const std::array values{
         target.host.c_str(),
@@ -104,6 +105,7 @@ result<connection> connection::open(const connection_target& target) {
         target.kind == connection_kind::replication ? "true" : nullptr,
         // A replication connection has no database to convert for.
         target.kind == connection_kind::replication ? nullptr : "UTF8",
+        target.options.empty() ? nullptr : target.options.c_str(),
         static_cast<const char*>(nullptr)};
     connection made(PQconnectdbParams(keys.data(), values.data(), 0));
     if (PQstatus(made.handle_.get()) != CONNECTION_OK) {

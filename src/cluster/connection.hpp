@@ -34,7 +34,8 @@ struct connection_target {
     std::string database = "postgres";
     std::optional<secret> password;
     connection_kind kind = connection_kind::ordinary;
-    seconds patience{5};  ///< For the connection to be made; libpq counts 1 as 2.
+    seconds patience{5};    ///< For the connection to be made; libpq counts 1 as 2.
+    std::string options{};  ///< Settings of the session: "-c name=value".
 };
 
 struct sql_error {

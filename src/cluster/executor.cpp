@@ -89,6 +89,8 @@ result<note> executor::perform(const action& what) {
 
 // Connections
 
+// What is done here waits for no standby: the one that is waited for may be down, and this may be
+// what brings it back.
 result<connection> executor::connect_locally(const node& server, const std::string& database)
     const {
     // A server that runs since before its settings were ours is where it says itself.
@@ -99,7 +101,9 @@ result<connection> executor::connect_locally(const node& server, const std::stri
          cluster_.superuser,
          database,
          std::nullopt,
-         connection_kind::ordinary}
+         connection_kind::ordinary,
+         seconds(5),
+         "-c synchronous_commit=local"}
     );
 }
 

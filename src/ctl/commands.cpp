@@ -111,9 +111,17 @@ int init(const common_options& options) {
     context& in = **made;
     print_heading(in, fmt::format("Primary of cluster {}", in.settings.name));
     auto inputs = inputs_of(in);
-    inputs.sync_standbys = streaming_standbys(in);
+    const auto waited_for = standbys_to_wait_for(in);
+    if (waited_for) {
+        inputs.sync_standbys = *waited_for;
+    }
     if (!carry_out(in, cluster::primary_plan(inputs))) {
         return in.out->complain("the primary is not complete; mend the cause and run init again");
+    }
+    if (!waited_for) {
+        in.out->say(fmt::format(
+            "sync = on: for whom commits wait stays as it is ({})\n", waited_for.error().message
+        ));
     }
     if (!verify(in, cluster::primary_checks(in.settings))) {
         return in.out->complain("the primary does not pass its checks");

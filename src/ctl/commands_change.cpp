@@ -477,15 +477,21 @@ int remove_standby(const common_options& options, const std::string& name, bool 
         return in.out->complain(standby.error().message);
     }
     print_heading(in, fmt::format("Removal of standby {}", (*standby)->name));
-    std::vector<std::string> waited_for;
-    for (const std::string& each : streaming_standbys(in)) {
-        if (each != (*standby)->name) {
-            waited_for.push_back(each);
-        }
+    // Who is waited for is said on the primary's machine.
+    const bool primary_is_here = cluster::is_data_directory(in.settings.primary.data);
+    const auto streaming = streaming_standbys(in);
+    if (!streaming && primary_is_here) {
+        return in.out->complain(fmt::format(
+            "sync = on, and the primary does not say which standbys stream, so that commits can "
+            "wait for the others: {}",
+            streaming.error().message
+        ));
     }
+    std::vector<std::string> waited_for = streaming ? *streaming : std::vector<std::string>{};
+    std::erase(waited_for, (*standby)->name);
     auto steps = cluster::remove_standby_plan(in.settings, **standby, waited_for);
-    if (!cluster::is_data_directory(in.settings.primary.data)) {
-        steps.erase(steps.begin());  // who is waited for is said on the primary's machine
+    if (!primary_is_here) {
+        steps.erase(steps.begin());
     }
     std::error_code error;
     const auto mark = cluster::made_mark(**standby);

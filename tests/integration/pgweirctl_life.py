@@ -88,6 +88,29 @@ def test_a_removed_standby_leaves_no_slot(new):
         connection.execute("create table t (x int)")  # nobody is waited for
 
 
+def test_commits_do_not_stop_waiting_because_nobody_streams_just_now(new):
+    managed = new(settings={"sync": "on"}).make()
+    rule = "show synchronous_standby_names"
+    managed.do("stop", "standby1")
+    # It changes a role, and does not wait for the standby itself.
+    assert "stays as it is" in managed.do("init", env={**os.environ, "PGWEIR_PROBER_PASSWORD": "another one"})
+    assert "stays as it is (no standby streams)" in managed.do("init")
+    assert managed.superuser("primary", rule) == "ANY 1 (standby1)"
+    managed.do("stop", "primary")
+    assert "stays as it is" in managed.do("init")
+    assert managed.superuser("primary", rule) == "ANY 1 (standby1)"
+    managed.do("stop", "primary")
+    assert "which standbys stream" in managed.refused("remove-standby", "standby1")
+    managed.do("start")
+    managed.do("--set", "pooler.host=", "check")
+    with open(f"{managed.root}/primary/pgweir_sync.conf", "w", encoding="utf-8"):
+        pass
+    managed.superuser("primary", "select pg_reload_conf()")
+    wait_until(lambda: managed.superuser("primary", rule) == "", "commits wait for nobody")
+    assert "stays as it is" not in managed.do("init")
+    assert managed.superuser("primary", rule) == "ANY 1 (standby1)"
+
+
 def test_restart(new):
     managed = new().make()
     before = {name: managed.postmaster(name) for name in managed.names}
