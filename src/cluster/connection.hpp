@@ -57,6 +57,10 @@ using sql_row = std::vector<std::optional<std::string>>;
 
 using named_row = std::map<std::string, std::string, std::less<>>;
 
+/// True if a server answers there, be it with a refusal: it starts, is full, or does not know the
+/// role or its password.
+bool answers(const connection_target& target);
+
 class connection {
 public:
     /// Waits for at most a few seconds.

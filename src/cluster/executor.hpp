@@ -80,6 +80,7 @@ private:
     result<bool> done(const act::local_sql& what) const;
     result<bool> done(const act::set_synchronous& what) const;
     result<bool> done(const act::require_streaming& what) const;
+    result<bool> done(const act::require_promotion_right& what) const;
     result<bool> done(const act::hold_work& what) const;
     result<bool> done(const act::release_work& what) const;
     result<bool> done(const act::require_everything_received& what) const;
@@ -114,6 +115,7 @@ private:
     result<note> act_on(const act::local_sql& what);
     result<note> act_on(const act::set_synchronous& what);
     result<note> act_on(const act::require_streaming& what);
+    result<note> act_on(const act::require_promotion_right& what);
     result<note> act_on(const act::hold_work& what);
     result<note> act_on(const act::release_work& what);
     result<note> act_on(const act::require_everything_received& what);

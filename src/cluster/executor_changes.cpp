@@ -164,6 +164,21 @@ result<note> executor::act_on(const act::require_streaming& what) {
     )};
 }
 
+result<bool> executor::done(const act::require_promotion_right& what) const {
+    const auto may = one_value(
+        what.server,
+        "SELECT has_function_privilege('pg_catalog.pg_promote(boolean, integer)', 'EXECUTE')"
+    );
+    return may ? result<bool>{*may == "t"} : may.error();
+}
+
+result<note> executor::act_on(const act::require_promotion_right& what) {
+    const auto now = done(what);
+    return failure{
+        now ? "the right to promote from another machine comes with pgweirctl init"
+            : now.error().message};
+}
+
 result<bool> executor::done(const act::hold_work& what) const {
     if (!cluster_.pooler.exists()) {
         return true;
@@ -261,11 +276,9 @@ result<note> executor::act_on(const act::promote_server& what) {
         if (const auto promoted = run_pg_ctl(what.server, {"promote"}); !promoted) {
             return promoted;
         }
-    } else if (const auto asked = one_value(what.server, "SELECT pg_promote(true, 60)"); !asked) {
-        return failure{fmt::format(
-            "{}\nThe right to promote from another machine comes with pgweirctl init",
-            asked.error().message
-        )};
+    } else if (const auto promoted = one_value(what.server, "SELECT pg_promote(true, 60)");
+               !promoted || *promoted != "t") {
+        return promoted ? failure{"it is still in recovery after 60 s"} : promoted.error();
     }
     const auto now = done(what);
     if (!now || !*now) {

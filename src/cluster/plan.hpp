@@ -162,6 +162,11 @@ struct require_streaming {
     node standby;
 };
 
+/// Fails unless the replication role may promote it, which is on another machine.
+struct require_promotion_right {
+    node server;
+};
+
 /// pgweir holds new work of the database until running transactions have ended. So already once
 /// the target is the primary.
 struct hold_work {
@@ -252,6 +257,7 @@ using action = std::variant<
     act::local_sql,
     act::set_synchronous,
     act::require_streaming,
+    act::require_promotion_right,
     act::hold_work,
     act::release_work,
     act::require_everything_received,

@@ -94,7 +94,9 @@ int start_or_stop(
             return options.out->complain(safe.error().message);
         }
     }
-    return carry_out(**in, plan_of(*nodes)) ? 0 : 1;
+    const bool good = carry_out(**in, plan_of(*nodes));
+    warn_of_pending(**in);
+    return good ? 0 : 1;
 }
 
 result<std::uint64_t> bytes_or(const std::string& text, std::uint64_t otherwise) {

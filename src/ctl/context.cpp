@@ -81,8 +81,7 @@ void take_roles(context& in, const cluster::cluster_settings& file) {
     const auto known = cluster::find_secrets(file, cluster::missing_password::refuse);
     const auto sightings =
         cluster::look_at_roles(file, known ? std::optional(known->prober) : std::nullopt);
-    in.settings =
-        cluster::with_primary(file, cluster::choose_primary(file, sightings, in.state.primary));
+    in.settings = cluster::with_primary(file, cluster::choose_primary(file, sightings, in.state));
 }
 
 }  // namespace
