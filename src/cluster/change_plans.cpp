@@ -296,7 +296,7 @@ plan backup_plan(const cluster_settings& cluster, const std::string& stamp) {
             cluster.backups_kept,
             cluster.archive_dir.empty() ? "" : ", with the archived WAL that they need"
         ),
-        act::prune_backups{});
+        act::prune_backups{target});
     return steps;
 }
 

@@ -146,6 +146,7 @@ private:
     result<bool> same_cluster_as_primary(const node& server) const;
     result<bool> is_continued_by_primary(const node& server) const;
     result<note> rewind(const node& server);
+    result<void> clean_archive(const std::vector<std::filesystem::path>& backups) const;
     std::string conninfo_to_primary(const node& server) const;
     result<std::string> one_value(const node& server, const std::string& statement) const;
 

@@ -221,8 +221,11 @@ struct take_backup {
     std::filesystem::path target;
 };
 
-/// Only the newest backups stay, and the archived WAL that they need.
-struct prune_backups {};
+/// Only the newest backups stay, the one just taken among them, and the archived WAL that they
+/// need.
+struct prune_backups {
+    std::filesystem::path taken;
+};
 
 /// What pgweirctl has made at this path goes.
 struct remove_path {

@@ -81,7 +81,7 @@ int start_or_stop(
     make_plan plan_of,
     replaced_primaries replaced
 ) {
-    const auto in = make_context(options, password_need::none, program_need::all);
+    const auto in = make_context(options, password_need::none, purpose::changing);
     if (!in) {
         return options.out->complain(in.error().message);
     }
@@ -106,7 +106,7 @@ result<std::uint64_t> bytes_or(const std::string& text, std::uint64_t otherwise)
 }  // namespace
 
 int init(const common_options& options) {
-    const auto made = make_context(options, password_need::all, program_need::all);
+    const auto made = make_context(options, password_need::all, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -135,7 +135,7 @@ int init(const common_options& options) {
 }
 
 int add_standby(const common_options& options, const std::string& name) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -182,7 +182,7 @@ int restart(const common_options& options, const std::vector<std::string>& names
 }
 
 int status(const common_options& options) {
-    const auto made = make_context(options, password_need::none, program_need::none);
+    const auto made = make_context(options, password_need::none, purpose::looking);
     if (!made) {
         return options.out->complain(made.error().message);
     }

@@ -322,7 +322,7 @@ std::string utc_stamp() {
 }  // namespace
 
 int switchover(const common_options& options, const std::string& to, double hold_seconds) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -422,7 +422,7 @@ int switchover(const common_options& options, const std::string& to, double hold
 }
 
 int promote(const common_options& options, const std::string& name, bool force) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -492,7 +492,7 @@ int promote(const common_options& options, const std::string& name, bool force) 
 }
 
 int rejoin(const common_options& options, const std::string& name) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -509,7 +509,7 @@ int rejoin(const common_options& options, const std::string& name) {
 }
 
 int backup(const common_options& options) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -520,7 +520,7 @@ int backup(const common_options& options) {
 }
 
 int remove_standby(const common_options& options, const std::string& name, bool keep_data) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -568,7 +568,7 @@ int destroy(const common_options& options, bool sure) {
         settings && sure && options.mode == run_mode::real) {
         clear_root_afterwards(settings->root);
     }
-    const auto made = make_context(options, password_need::none, program_need::all);
+    const auto made = make_context(options, password_need::none, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }

@@ -1,7 +1,6 @@
 #include "ctl/context.hpp"
 
 #include "cluster/data_directory.hpp"
-#include "ctl/identity.hpp"
 
 #include <fmt/format.h>
 
@@ -96,7 +95,7 @@ result<cluster::cluster_settings> read_settings(const common_options& options) {
 }
 
 result<std::unique_ptr<context>> make_context(
-    const common_options& options, password_need passwords, program_need programs
+    const common_options& options, password_need passwords, purpose what
 ) {
     auto settings = read_settings(options);
     if (!settings) {
@@ -105,13 +104,13 @@ result<std::unique_ptr<context>> make_context(
     auto made = std::make_unique<context>();
     made->mode = options.mode;
     made->out = options.out;
-    auto user = become_server_user(*settings, options.mode);
+    auto user = become_server_user(*settings, options.mode, what);
     if (!user) {
         return user.error();
     }
     made->system_user = std::move(*user);
     take_roles(*made, *settings);
-    if (programs == program_need::all) {
+    if (what == purpose::changing) {
         const auto found = find_programs(made->settings, made->processes);
         if (!found) {
             return found.error();

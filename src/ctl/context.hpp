@@ -14,6 +14,7 @@
 #include "cluster/secrets.hpp"
 #include "cluster/settings.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/identity.hpp"
 #include "ctl/output.hpp"
 #include "ctl/process.hpp"
 
@@ -44,14 +45,11 @@ enum class password_need {
     all,       ///< Generated when there are none.
 };
 
-/// Whether PostgreSQL's programs are needed: looking over the network goes without.
-enum class program_need { none, all };
-
 result<cluster::cluster_settings> read_settings(const common_options& options);
 
 /// Never moved: the executor inside refers to its neighbours.
 result<std::unique_ptr<context>> make_context(
-    const common_options& options, password_need passwords, program_need programs
+    const common_options& options, password_need passwords, purpose what
 );
 
 /// An executor for the same cluster with other roles. The settings must outlive it.

@@ -111,6 +111,19 @@ def test_commits_do_not_stop_waiting_because_nobody_streams_just_now(new):
     assert managed.superuser("primary", rule) == "ANY 1 (standby1)"
 
 
+def test_looking_needs_no_right_to_write(new):
+    """As for the timer of monitor install, for which the whole file system can only be read."""
+    managed = new().make()
+    wait_until(lambda: managed.run("lag").returncode == 0, "the standby tells its lag")
+    os.chmod(managed.root, 0o555)
+    try:
+        for command in (["lag"], ["health", "primary"], ["status"], ["dashboard"], ["--set", "pooler.host=", "check"]):
+            managed.do(*command)
+        assert "cannot write" in managed.refused("restart")
+    finally:
+        os.chmod(managed.root, 0o755)
+
+
 def test_restart(new):
     managed = new().make()
     before = {name: managed.postmaster(name) for name in managed.names}
@@ -128,15 +141,20 @@ def test_backups_are_verified_and_old_ones_go_with_their_archive(new):
     managed.write()
     managed.make()
     taken = []
+    # What is not ours stays, what a killed run left goes.
+    others = ["20200101T000000Z", "before-upgrade"]
+    own_folder(f"{managed.root}/backups")
+    for name in [*others, "20200101T000000Z.incoming"]:
+        own_folder(f"{managed.root}/backups/{name}")
     for _ in range(3):
         managed.superuser("primary", "create table if not exists t (x int); insert into t values (1)")
         managed.do("backup")
-        newest = sorted(os.listdir(f"{managed.root}/backups"))[-1]
-        assert newest not in taken
+        present = set(os.listdir(f"{managed.root}/backups")) - set(others)
+        newest = max(present - set(taken))
         taken.append(newest)
         managed.superuser("primary", "select pg_switch_wal()")
         time.sleep(1.1)  # backups are named by the second
-    assert sorted(os.listdir(f"{managed.root}/backups")) == taken[1:]
+    assert sorted(os.listdir(f"{managed.root}/backups")) == sorted([*taken[1:], *others])
     with open(f"{managed.root}/backups/{taken[1]}/backup_label", encoding="utf-8") as file:
         first = file.readline().split("(file ")[1][:24]
     archived = [name for name in os.listdir(f"{managed.root}/archive") if len(name) == 24]
@@ -148,6 +166,12 @@ def test_backups_are_verified_and_old_ones_go_with_their_archive(new):
     subprocess.run(["chown", "-R", "postgres", copy], check=False)
     check = [program("pg_verifybackup"), "-q", copy]
     assert subprocess.run(check, check=False, **unprivileged()).returncode == 0
+    # The last one stays, also when the clock was once ahead.
+    ahead = "30000101T000000Z"
+    os.rename(f"{managed.root}/backups/{taken[-1]}", f"{managed.root}/backups/{ahead}")
+    managed.do("--set", "cluster.backups_kept=1", "backup")
+    left = set(os.listdir(f"{managed.root}/backups")) - set(others)
+    assert len(left) == 1 and left.isdisjoint([*taken, ahead])
 
 
 def test_replication_is_refused_without_tls_when_certificates_are_given(new):
@@ -229,6 +253,22 @@ def test_a_data_directory_that_holds_something_else(new):
     with open(f"{managed.root}/primary/letter", encoding="utf-8") as file:
         assert file.read() == "precious"
     os.remove(f"{managed.root}/primary/letter")
+    managed.do("init")
+
+
+def test_an_access_rule_that_is_no_rule(new):
+    managed = new(standbys=0).make()
+    rules = f"{managed.root}/primary/pg_hba.conf"
+    with open(rules, encoding="utf-8") as file:
+        good = file.read()
+    with open(rules, "a", encoding="utf-8") as file:
+        file.write("host all all 10.0.0.5 scram-sha-256\n")
+    said = managed.refused("init")
+    assert f"{rules}\n" in said and f"line {good.count(chr(10)) + 1}: invalid IP mask" in said
+    managed.superuser("primary", "select pg_reload_conf()")  # takes over nothing, whatever it answers
+    assert "does not accept its access rules" in managed.refused("init")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write(good)
     managed.do("init")
 
 
