@@ -174,6 +174,34 @@ def test_backups_are_verified_and_old_ones_go_with_their_archive(new):
     assert len(left) == 1 and left.isdisjoint([*taken, ahead])
 
 
+def test_a_segment_that_was_archived_and_not_noted_holds_nothing_up(new):
+    managed = new(standbys=0)
+    managed.settings["cluster"].update(archive_dir=f"{managed.root}/archive")
+    managed.write()
+    managed.make()
+    managed.superuser("primary", "checkpoint; create table t (x int); select pg_switch_wal()")
+    notes = f"{managed.root}/primary/pg_wal/archive_status"
+
+    def noted():
+        return sorted(name[:24] for name in os.listdir(notes) if name.endswith(".done") and len(name) == 29)
+
+    wait_until(noted, "a segment is archived")
+    segment = noted()[-1]
+    managed.do("stop")
+    os.rename(f"{notes}/{segment}.done", f"{notes}/{segment}.ready")
+    managed.do("start")
+    wait_until(lambda: segment in noted(), "it counts as archived")
+    # Another one of its name is no success, and stays.
+    with open(f"{managed.root}/archive/{segment}", "r+b") as file:
+        file.write(b"other")
+    managed.do("stop")
+    os.rename(f"{notes}/{segment}.done", f"{notes}/{segment}.ready")
+    managed.do("start")
+    wait_until(lambda: managed.superuser("primary", "select failed_count > 0 from pg_stat_archiver") == "t", "it fails")
+    with open(f"{managed.root}/archive/{segment}", "rb") as file:
+        assert file.read(5) == b"other"
+
+
 def test_replication_is_refused_without_tls_when_certificates_are_given(new):
     managed = new()
     authority = Authority(own_folder(f"{managed.folder}/tls"))
