@@ -190,18 +190,19 @@ int status(const common_options& options) {
     const auto secrets = cluster::find_secrets(in.settings, cluster::missing_password::refuse);
     const auto password = secrets ? std::optional(secrets->prober) : std::nullopt;
     std::vector<cluster::node_status> seen;
-    bool all_healthy = true;
+    bool good = true;
     for (const node* each : in.settings.nodes()) {
         seen.push_back(cluster::ask_node(in.settings, *each, password));
-        all_healthy = all_healthy && seen.back().healthy;
+        good = good && seen.back().healthy;
     }
+    good = good && cluster::primaries_among(seen).size() < 2;
     in.out->say(cluster::draw_status(seen));
     in.out->say(fmt::format(
         "data in {}, logs in {}\n", in.settings.root.string(), in.settings.log_dir().string()
     ));
     in.out->attach("servers", json_of(seen));
     warn_of_pending(in);
-    return all_healthy ? 0 : 1;
+    return good ? 0 : 1;
 }
 
 int show_settings(

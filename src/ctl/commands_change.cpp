@@ -509,7 +509,7 @@ int rejoin(const common_options& options, const std::string& name) {
 }
 
 int backup(const common_options& options) {
-    const auto made = make_context(options, password_need::existing, purpose::changing);
+    const auto made = make_context(options, password_need::existing, purpose::backing_up);
     if (!made) {
         return options.out->complain(made.error().message);
     }

@@ -1,6 +1,7 @@
 #include "ctl/context.hpp"
 
 #include "cluster/data_directory.hpp"
+#include "cluster/files.hpp"
 
 #include <fmt/format.h>
 
@@ -74,6 +75,26 @@ result<void> fill_secrets(context& in, password_need need) {
     return {};
 }
 
+/// One command at a time changes something, and one at a time takes a backup.
+result<void> keep_others_out(context& in, const cluster::cluster_settings& file, purpose what) {
+    if (what == purpose::looking || in.mode == cluster::run_mode::dry) {
+        return {};
+    }
+    fs::path folder = file.root;
+    if (what == purpose::backing_up) {
+        folder = file.backup_dir();
+        if (const auto made = cluster::make_directories(folder, 0700); !made) {
+            return made.error();
+        }
+    }
+    auto lock = folder_lock::take(folder);
+    if (!lock) {
+        return lock.error();
+    }
+    in.lock = std::move(*lock);
+    return {};
+}
+
 /// Finds out who is the primary now, as well as that can be seen.
 void take_roles(context& in, const cluster::cluster_settings& file) {
     in.state = cluster::read_state(file);
@@ -109,8 +130,11 @@ result<std::unique_ptr<context>> make_context(
         return user.error();
     }
     made->system_user = std::move(*user);
+    if (const auto alone = keep_others_out(*made, *settings, what); !alone) {
+        return alone.error();
+    }
     take_roles(*made, *settings);
-    if (what == purpose::changing) {
+    if (what != purpose::looking) {
         const auto found = find_programs(made->settings, made->processes);
         if (!found) {
             return found.error();

@@ -14,6 +14,7 @@
 #include "cluster/secrets.hpp"
 #include "cluster/settings.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/folder_lock.hpp"
 #include "ctl/identity.hpp"
 #include "ctl/output.hpp"
 #include "ctl/process.hpp"
@@ -31,6 +32,7 @@ struct context {
     cluster::cluster_settings settings;  ///< With the server as primary that is it now.
     cluster::cluster_state state;
     std::string system_user;
+    folder_lock lock;
     cluster::bin_candidate programs;
     cluster::cluster_secrets secrets;
     cluster::machine_facts facts;

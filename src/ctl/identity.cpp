@@ -96,7 +96,7 @@ result<void> check_reach(const fs::path& root, const std::string& user, purpose 
     if (const auto closed = closed_ancestor(root); !closed.empty()) {
         return out_of_reach(closed, root, user);
     }
-    if (what == purpose::changing && ::access(root.c_str(), W_OK) != 0 && errno != ENOENT) {
+    if (what != purpose::looking && ::access(root.c_str(), W_OK) != 0 && errno != ENOENT) {
         return failure{fmt::format(
             "user {} cannot write to {}: {}. Give the folder to that user, or choose another with "
             "--root",
@@ -128,7 +128,7 @@ result<std::string> become_server_user(
         if (const auto reached = check_reach_of(*user, settings.root); !reached) {
             return reached.error();
         }
-        if (mode == cluster::run_mode::real && what == purpose::changing) {
+        if (mode == cluster::run_mode::real && what != purpose::looking) {
             if (const auto given = hand_over_root(settings.root, *user); !given) {
                 return given.error();
             }

@@ -14,9 +14,12 @@
 
 namespace pgweir::ctl {
 
-/// What a command is about. Looking goes over the network: it writes nothing, and needs none of
-/// PostgreSQL's programs.
-enum class purpose { looking, changing };
+/// What a command is about.
+enum class purpose {
+    looking,     ///< Over the network: it writes nothing, and needs none of PostgreSQL's programs.
+    backing_up,  ///< It may take hours, and keeps no change of primary waiting.
+    changing,
+};
 
 /// Returns the name of the user that the program now is. As root, and to change something, it first
 /// makes the cluster's root folder and gives it to that user (not in a dry run). Leaves the working

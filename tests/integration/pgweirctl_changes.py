@@ -247,6 +247,33 @@ def test_a_dry_run_changes_nothing(make):
     assert managed.json("status")["ok"]
 
 
+def test_two_runs_do_not_change_the_same_cluster(make):
+    managed = make(pooler=False)
+    said = {}
+
+    def meanwhile(process):
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            said["refused"] = managed.refused("restart", "standby1")
+            managed.do("status")
+            managed.do("--dry-run", "restart")
+            managed.do("backup")
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+
+    alone = ["--set", "pooler.host="]
+    came_so_far, code, output = managed.act_after(1, meanwhile, *alone, "switchover")
+    assert came_so_far and code == 0, output
+    assert f"another pgweirctl works in {managed.root}" in said["refused"]
+    managed.do("restart")  # no server that was started holds the lock
+
+
+def test_two_primaries_are_not_well(make):
+    managed = make(pooler=False)
+    managed.superuser("standby1", "select pg_promote()")
+    assert "standby1 and primary are primaries at the same time" in managed.refused("status")
+
+
 def test_a_replaced_primary_is_not_started_again(make):
     managed = make(pooler=False)
     managed.kill_server("primary")

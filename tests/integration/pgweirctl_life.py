@@ -89,7 +89,10 @@ def test_a_removed_standby_leaves_no_slot(new):
 
 
 def test_commits_do_not_stop_waiting_because_nobody_streams_just_now(new):
-    managed = new(settings={"sync": "on"}).make()
+    managed = new(settings={"sync": "on"})
+    managed.do("init")
+    managed.do("--dry-run", "add-standby")
+    managed.do("add-standby")
     rule = "show synchronous_standby_names"
     managed.do("stop", "standby1")
     # It changes a role, and does not wait for the standby itself.
