@@ -53,9 +53,10 @@ void add_release(plan& steps, const cluster_settings& after) {
         act::release_work{after.database});
 }
 
-void add_promotion(plan& steps, const change_inputs& in) {
-    const node& target = in.after.primary;
-    add(steps, target.name + ": is the primary", act::promote_server{target});
+void append(plan& to, plan more) {
+    for (step& each : more) {
+        to.push_back(std::move(each));
+    }
 }
 
 }  // namespace
@@ -69,6 +70,9 @@ plan prepare_switchover_plan(const change_inputs& in) {
     const node& to = in.after.primary;
     plan steps;
     add(steps, fmt::format("{} streams to {}", from.name, to.name), act::require_streaming{to});
+    if (!in.is_local(to)) {
+        add(steps, to.name + ": can be promoted from here", act::require_promotion_right{to});
+    }
     add_state(
         steps,
         in.before,
@@ -97,8 +101,12 @@ plan hand_over_plan(const change_inputs& in) {
     add(steps,
         fmt::format("{} has everything that {} wrote", to.name, from.name),
         act::require_everything_received{from, to});
-    add_promotion(steps, in);
     return steps;
+}
+
+plan promotion_plan(const change_inputs& in) {
+    const node& target = in.after.primary;
+    return {{target.name + ": is the primary", act::promote_server{target}}};
 }
 
 plan let_go_plan(const change_inputs& in) {
@@ -197,10 +205,8 @@ plan promote_plan(const change_inputs& in) {
     );
     add_slots_on(steps, to, in.after);
     add_synchronous(steps, to, in.sync_standbys);
-    add_promotion(steps, in);
-    for (step& each : let_go_plan(in)) {
-        steps.push_back(std::move(each));
-    }
+    append(steps, promotion_plan(in));
+    append(steps, let_go_plan(in));
     return steps;
 }
 
@@ -290,7 +296,7 @@ plan backup_plan(const cluster_settings& cluster, const std::string& stamp) {
             cluster.backups_kept,
             cluster.archive_dir.empty() ? "" : ", with the archived WAL that they need"
         ),
-        act::prune_backups{});
+        act::prune_backups{target});
     return steps;
 }
 
@@ -303,6 +309,40 @@ std::optional<std::string> choose_promotion(const std::vector<promotion_candidat
         }
     );
     return best == candidates.end() ? std::nullopt : std::optional(best->name);
+}
+
+std::optional<std::string> promotion_obstacle(
+    const std::vector<promotion_candidate>& candidates, std::string_view name, bool synchronous
+) {
+    const auto chosen =
+        std::find_if(candidates.begin(), candidates.end(), [&](const promotion_candidate& each) {
+            return each.name == name;
+        });
+    if (!chosen->received) {
+        return fmt::format("{} does not answer as a standby: pgweirctl status says why", name);
+    }
+    for (const promotion_candidate& each : candidates) {
+        if (each.received > chosen->received) {
+            return fmt::format(
+                "{0} (on {1}) has received more than {2}, which would be lost: pgweirctl promote "
+                "{0} on its machine. To lose it: promote {2} --force",
+                each.name,
+                each.host,
+                name
+            );
+        }
+        if (synchronous && !each.received) {
+            return fmt::format(
+                "{0} (on {1}) does not answer, and may be the only one that has what was committed "
+                "last (sync = on): pgweirctl start {0} on its machine. If it is lost as well: "
+                "promote {2} --force",
+                each.name,
+                each.host,
+                name
+            );
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace pgweir::cluster

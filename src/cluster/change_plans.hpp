@@ -4,10 +4,11 @@
 //
 // A switchover, from A to B:
 //   prepare  B streams; B has slots for the others; the change is noted in the state file
-//   hand over  work is held, A stops cleanly, B has replayed everything, B is promoted
+//   hand over  work is held, A stops cleanly, B has replayed everything
+//   promotion  B is promoted
 //   let go   pgweir's databases point at B, held work goes on
 //   settle   the other standbys follow B, A comes back as a standby, the note goes
-// Until B is promoted, starting A and letting work go leads back; from then on only forward. Each
+// Until B is asked, starting A and letting work go leads back; from then on only forward. Each
 // step sees whether it is done already, so that a killed switchover is finished by the next one.
 
 #include "cluster/plans.hpp"
@@ -15,6 +16,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pgweir::cluster {
@@ -32,12 +34,13 @@ struct change_inputs {
 
 plan prepare_switchover_plan(const change_inputs& in);
 plan hand_over_plan(const change_inputs& in);
+plan promotion_plan(const change_inputs& in);
 plan let_go_plan(const change_inputs& in);
 
 /// Without the old primary's own return, which is rejoin's.
 plan settle_plan(const change_inputs& in);
 
-/// From a handed-over half back to where it was. REQUIRES: the target is still a standby.
+/// From a handed-over half back to where it was. REQUIRES: the target was not asked to be promoted.
 plan return_plan(const change_inputs& in);
 
 /// The last step of all: the note that a change is under way goes.
@@ -65,10 +68,17 @@ plan backup_plan(const cluster_settings& cluster, const std::string& stamp);
 /// What is known of a standby that may be promoted.
 struct promotion_candidate {
     std::string name;
-    std::uint64_t received = 0;  ///< Position of the last WAL that it has.
+    std::optional<std::uint64_t> received;  ///< Position of the last WAL that it has, if it says.
+    std::string host;
 };
 
 /// The one that has most; the first of equals. Nothing without candidates.
 std::optional<std::string> choose_promotion(const std::vector<promotion_candidate>& candidates);
+
+/// Why another one should rather be promoted, or might have to be; nothing when it has most.
+/// REQUIRES: `name` is one of the candidates.
+std::optional<std::string> promotion_obstacle(
+    const std::vector<promotion_candidate>& candidates, std::string_view name, bool synchronous
+);
 
 }  // namespace pgweir::cluster

@@ -42,6 +42,17 @@ check rows_check(const char* name, const row_exercise& rows) {
         check_effort::exercise};
 }
 
+/// With sync = on, streaming is not enough: a primary that is just being set up or has lost its
+/// last standby waits for nobody, and is to be told when one is there.
+void add_waiting(check& streaming, const node& primary) {
+    streaming.what.emplace_back(look::server_value{
+        primary,
+        "SELECT CASE current_setting('synchronous_standby_names') WHEN '' THEN 'commits that wait "
+        "for nobody' ELSE 'commits that wait' END",
+        "commits that wait"});
+    streaming.hint += "; sync = on: pgweirctl init has commits wait for those that stream";
+}
+
 void append(std::vector<check>& to, std::vector<check> more) {
     for (check& each : more) {
         to.push_back(std::move(each));
@@ -233,7 +244,11 @@ std::vector<check> checks_of_new_standby(const cluster_settings& cluster, const 
 std::vector<check> all_checks(const cluster_settings& cluster) {
     auto checks = primary_checks(cluster);
     append(checks, standby_checks(cluster, cluster.standbys));
-    append(checks, replication_checks(cluster, cluster.standbys));
+    auto replication = replication_checks(cluster, cluster.standbys);
+    if (cluster.synchronous) {
+        add_waiting(replication.front(), cluster.primary);
+    }
+    append(checks, std::move(replication));
     append(checks, pooler_checks(cluster));
     append(checks, monitoring_checks());
     return checks;

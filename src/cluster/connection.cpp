@@ -66,17 +66,9 @@ sql_error error_of(const PGresult* answer) {
     };
 }
 
-}  // namespace
-
-void connection::closer::operator()(pg_conn* handle) const noexcept {
-    PQfinish(handle);
-}
-
-sql_error connection::last_error() const {
-    return {trimmed(PQerrorMessage(handle_.get())), {}};
-}
-
-result<connection> connection::open(const connection_target& target) {
+/// Hands a target to one of libpq's functions that take keys and values.
+template <typename Use>
+auto with_parameters(const connection_target& target, Use&& use) {
     const std::string port = std::to_string(target.port);
     const std::string patience = std::to_string(target.patience.count());
     const std::string password{target.password ? target.password->view() : std::string_view{}};
@@ -91,6 +83,7 @@ result<connection> connection::open(const connection_target& target) {
         "connect_timeout",
         "replication",
         "client_encoding",
+        "options",
         static_cast<const char*>(nullptr)};
     const std::array values{
         target.host.c_str(),
@@ -104,8 +97,31 @@ result<connection> connection::open(const connection_target& target) {
         target.kind == connection_kind::replication ? "true" : nullptr,
         // A replication connection has no database to convert for.
         target.kind == connection_kind::replication ? nullptr : "UTF8",
+        target.options.empty() ? nullptr : target.options.c_str(),
         static_cast<const char*>(nullptr)};
-    connection made(PQconnectdbParams(keys.data(), values.data(), 0));
+    return use(keys.data(), values.data());
+}
+
+}  // namespace
+
+bool answers(const connection_target& target) {
+    return with_parameters(target, [](const char* const* keys, const char* const* values) {
+               return PQpingParams(keys, values, 0);
+           }) != PQPING_NO_RESPONSE;
+}
+
+void connection::closer::operator()(pg_conn* handle) const noexcept {
+    PQfinish(handle);
+}
+
+sql_error connection::last_error() const {
+    return {trimmed(PQerrorMessage(handle_.get())), {}};
+}
+
+result<connection> connection::open(const connection_target& target) {
+    connection made(with_parameters(target, [](const char* const* keys, const char* const* values) {
+        return PQconnectdbParams(keys, values, 0);
+    }));
     if (PQstatus(made.handle_.get()) != CONNECTION_OK) {
         return failure{made.last_error().message};
     }

@@ -34,7 +34,8 @@ struct connection_target {
     std::string database = "postgres";
     std::optional<secret> password;
     connection_kind kind = connection_kind::ordinary;
-    seconds patience{5};  ///< For the connection to be made; libpq counts 1 as 2.
+    seconds patience{5};    ///< For the connection to be made; libpq counts 1 as 2.
+    std::string options{};  ///< Settings of the session: "-c name=value".
 };
 
 struct sql_error {
@@ -55,6 +56,10 @@ inline constexpr std::string_view no_answer = "late";
 using sql_row = std::vector<std::optional<std::string>>;
 
 using named_row = std::map<std::string, std::string, std::less<>>;
+
+/// True if a server answers there, be it with a refusal: it starts, is full, or does not know the
+/// role or its password.
+bool answers(const connection_target& target);
 
 class connection {
 public:

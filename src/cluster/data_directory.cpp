@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include <signal.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -37,6 +39,16 @@ bool works_elsewhere(pid_t process, const fs::path& data) {
     }
     const auto canonical = fs::canonical(data, error);
     return !error && folder != canonical;
+}
+
+/// A server runs as the owner of its data directory, or refuses to.
+bool is_another_users(pid_t process, const fs::path& data) {
+    struct stat running {};
+
+    struct stat owned {};
+
+    return ::stat(fmt::format("/proc/{}", process).c_str(), &running) == 0 &&
+           ::stat(data.c_str(), &owned) == 0 && running.st_uid != owned.st_uid;
 }
 
 /// A process that has ended and that nobody has waited for: so stays a killed server in a container
@@ -107,9 +119,9 @@ bool is_bad(std::string_view line) {
 
 bool server_runs(const fs::path& data) {
     const pid_t process = process_in(data);
-    // kill() refuses with EPERM when the process is somebody else's: then it lives.
+    // kill() refuses with EPERM when the process is not ours: then it lives.
     return process > 0 && (::kill(process, 0) == 0 || errno == EPERM) && !has_ended(process) &&
-           !works_elsewhere(process, data);
+           !works_elsewhere(process, data) && !is_another_users(process, data);
 }
 
 bool left_behind_by_ended_process(const fs::path& data) {
@@ -215,6 +227,42 @@ std::string first_segment_of(std::string_view backup_label) {
         return {};
     }
     return std::string(backup_label.substr(begin + before.size(), end - begin - before.size()));
+}
+
+bool is_backup_name(std::string_view name) {
+    static constexpr std::string_view pattern = "00000000T000000Z";
+    return std::equal(
+        name.begin(),
+        name.end(),
+        pattern.begin(),
+        pattern.end(),
+        [](char c, char wanted) { return wanted == '0' ? c >= '0' && c <= '9' : c == wanted; }
+    );
+}
+
+std::vector<fs::path> backups_in(const fs::path& folder) {
+    std::vector<fs::path> all;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+        if (is_backup_name(entry.path().filename().string()) &&
+            fs::exists(entry.path() / "backup_manifest", error)) {
+            all.push_back(entry.path());
+        }
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
+std::vector<fs::path> unfinished_backups_in(const fs::path& folder) {
+    std::vector<fs::path> all;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+        if (entry.path().extension() == ".incoming" &&
+            is_backup_name(entry.path().stem().string())) {
+            all.push_back(entry.path());
+        }
+    }
+    return all;
 }
 
 bool is_data_directory(const fs::path& data) {

@@ -11,10 +11,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgweir::cluster {
 
-/// True if postmaster.pid names a process that lives, and works in this directory.
+/// True if postmaster.pid names a process of the directory's owner that lives, and works in it.
 bool server_runs(const std::filesystem::path& data);
 
 /// True if postmaster.pid names a process that has ended and is still listed: PostgreSQL would take
@@ -56,6 +57,15 @@ std::optional<std::uint64_t> end_of_timeline(std::string_view history, std::uint
 
 /// The first WAL segment that a base backup needs, from its backup_label.
 std::string first_segment_of(std::string_view backup_label);
+
+/// True of the name of a backup's folder, which is when it was begun: 20261127T075800Z.
+bool is_backup_name(std::string_view name);
+
+/// Finished backups in the folder, oldest first. What else is there is not ours.
+std::vector<std::filesystem::path> backups_in(const std::filesystem::path& folder);
+
+/// What killed runs have left there.
+std::vector<std::filesystem::path> unfinished_backups_in(const std::filesystem::path& folder);
 
 /// The application_name in the primary_conninfo of postgresql.auto.conf (the last one counts).
 std::string application_name_in(std::string_view auto_conf);

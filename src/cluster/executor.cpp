@@ -89,6 +89,8 @@ result<note> executor::perform(const action& what) {
 
 // Connections
 
+// What is done here waits for no standby: the one that is waited for may be down, and this may be
+// what brings it back.
 result<connection> executor::connect_locally(const node& server, const std::string& database)
     const {
     // A server that runs since before its settings were ours is where it says itself.
@@ -99,7 +101,9 @@ result<connection> executor::connect_locally(const node& server, const std::stri
          cluster_.superuser,
          database,
          std::nullopt,
-         connection_kind::ordinary}
+         connection_kind::ordinary,
+         seconds(5),
+         "-c synchronous_commit=local"}
     );
 }
 
@@ -445,6 +449,7 @@ result<bool> executor::done(const act::apply_settings& what) const {
     }
     const auto answer = server->value(fmt::format(
         "SELECT NOT EXISTS (SELECT FROM pg_settings WHERE pending_restart) AND "
+        "NOT EXISTS (SELECT FROM pg_hba_file_rules WHERE error IS NOT NULL) AND "
         "extract(epoch FROM pg_conf_load_time()) > {:.6f}",
         configured_at(what.server.config)
     ));
@@ -470,6 +475,21 @@ result<note> executor::act_on(const act::apply_settings& what) {
     if (*wrong) {
         return failure{
             fmt::format("{} does not accept its settings:\n{}", what.server.name, **wrong)};
+    }
+    const auto wrong_rules = server->value(
+        "SELECT string_agg(format('line %s: %s', line_number, error), E'\\n') "
+        "FROM pg_hba_file_rules WHERE error IS NOT NULL"
+    );
+    if (!wrong_rules) {
+        return failure{wrong_rules.error().message};
+    }
+    if (*wrong_rules) {
+        return failure{fmt::format(
+            "{} does not accept its access rules, and keeps the old ones: {}\n{}",
+            what.server.name,
+            (what.server.config / "pg_hba.conf").string(),
+            **wrong_rules
+        )};
     }
     // What a reload cannot change shows in this view before the reload does anything.
     const auto needs_restart = server->value(

@@ -80,6 +80,7 @@ private:
     result<bool> done(const act::local_sql& what) const;
     result<bool> done(const act::set_synchronous& what) const;
     result<bool> done(const act::require_streaming& what) const;
+    result<bool> done(const act::require_promotion_right& what) const;
     result<bool> done(const act::hold_work& what) const;
     result<bool> done(const act::release_work& what) const;
     result<bool> done(const act::require_everything_received& what) const;
@@ -114,6 +115,7 @@ private:
     result<note> act_on(const act::local_sql& what);
     result<note> act_on(const act::set_synchronous& what);
     result<note> act_on(const act::require_streaming& what);
+    result<note> act_on(const act::require_promotion_right& what);
     result<note> act_on(const act::hold_work& what);
     result<note> act_on(const act::release_work& what);
     result<note> act_on(const act::require_everything_received& what);
@@ -144,6 +146,7 @@ private:
     result<bool> same_cluster_as_primary(const node& server) const;
     result<bool> is_continued_by_primary(const node& server) const;
     result<note> rewind(const node& server);
+    result<void> clean_archive(const std::vector<std::filesystem::path>& backups) const;
     std::string conninfo_to_primary(const node& server) const;
     result<std::string> one_value(const node& server, const std::string& statement) const;
 

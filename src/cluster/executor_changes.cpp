@@ -33,19 +33,6 @@ fs::path sync_file(const node& server) {
     return server.config / sync_conf_name;
 }
 
-/// Backups under the folder, oldest first: their names are dates.
-std::vector<fs::path> backups_in(const fs::path& folder) {
-    std::vector<fs::path> all;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
-        if (entry.is_directory() && entry.path().extension() != ".incoming") {
-            all.push_back(entry.path());
-        }
-    }
-    std::sort(all.begin(), all.end());
-    return all;
-}
-
 /// Asks again and again until it is so.
 template <typename Ask>
 bool comes_true(milliseconds limit, Ask&& ask) {
@@ -164,6 +151,21 @@ result<note> executor::act_on(const act::require_streaming& what) {
     )};
 }
 
+result<bool> executor::done(const act::require_promotion_right& what) const {
+    const auto may = one_value(
+        what.server,
+        "SELECT has_function_privilege('pg_catalog.pg_promote(boolean, integer)', 'EXECUTE')"
+    );
+    return may ? result<bool>{*may == "t"} : may.error();
+}
+
+result<note> executor::act_on(const act::require_promotion_right& what) {
+    const auto now = done(what);
+    return failure{
+        now ? "the right to promote from another machine comes with pgweirctl init"
+            : now.error().message};
+}
+
 result<bool> executor::done(const act::hold_work& what) const {
     if (!cluster_.pooler.exists()) {
         return true;
@@ -261,11 +263,9 @@ result<note> executor::act_on(const act::promote_server& what) {
         if (const auto promoted = run_pg_ctl(what.server, {"promote"}); !promoted) {
             return promoted;
         }
-    } else if (const auto asked = one_value(what.server, "SELECT pg_promote(true, 60)"); !asked) {
-        return failure{fmt::format(
-            "{}\nThe right to promote from another machine comes with pgweirctl init",
-            asked.error().message
-        )};
+    } else if (const auto promoted = one_value(what.server, "SELECT pg_promote(true, 60)");
+               !promoted || *promoted != "t") {
+        return promoted ? failure{"it is still in recovery after 60 s"} : promoted.error();
     }
     const auto now = done(what);
     if (!now || !*now) {
@@ -543,7 +543,10 @@ result<bool> executor::done(const act::take_backup& what) const {
 result<note> executor::act_on(const act::take_backup& what) {
     const fs::path incoming = what.target.string() + ".incoming";
     std::error_code error;
-    fs::remove_all(incoming, error);
+    for (const fs::path& left : unfinished_backups_in(cluster_.backup_dir())) {
+        end_programs_with_argument(left.string());
+        fs::remove_all(left, error);
+    }
     const auto copied =
         run("pg_basebackup",
             {"-d",
@@ -577,30 +580,46 @@ result<bool> executor::done(const act::prune_backups&) const {
     return false;  // whether archived WAL is still needed shows when it is looked for
 }
 
-result<note> executor::act_on(const act::prune_backups&) {
-    auto backups = backups_in(cluster_.backup_dir());
+result<note> executor::act_on(const act::prune_backups& what) {
+    // The clock may have been put back: the newest name need not be the last backup.
+    auto older = backups_in(cluster_.backup_dir());
+    std::erase(older, what.taken);
     std::size_t removed = 0;
-    for (; backups.size() > cluster_.backups_kept; ++removed) {
+    for (; older.size() + 1 > cluster_.backups_kept; ++removed) {
         std::error_code error;
-        fs::remove_all(backups.front(), error);
+        fs::remove_all(older.front(), error);
         if (error) {
             return failure{
-                fmt::format("cannot remove {}: {}", backups.front().string(), error.message())};
+                fmt::format("cannot remove {}: {}", older.front().string(), error.message())};
         }
-        backups.erase(backups.begin());
+        older.erase(older.begin());
     }
-    if (!cluster_.archive_dir.empty() && !backups.empty()) {
-        const auto label = read_text(backups.front() / "backup_label");
+    older.push_back(what.taken);
+    if (const auto cleaned = clean_archive(older); !cleaned) {
+        return cleaned.error();
+    }
+    return note{fmt::format("{} kept, {} removed", older.size(), removed)};
+}
+
+/// What no backup needs goes from the archive.
+result<void> executor::clean_archive(const std::vector<fs::path>& backups) const {
+    if (cluster_.archive_dir.empty()) {
+        return {};
+    }
+    std::string needed;
+    for (const fs::path& each : backups) {
+        const auto label = read_text(each / "backup_label");
         const auto segment = label && *label ? first_segment_of(**label) : std::string{};
         if (segment.empty()) {
-            return failure{backups.front().string() + " has no backup_label: is it a backup?"};
+            return failure{each.string() + " has no backup_label: is it a backup?"};
         }
-        const auto cleaned = run("pg_archivecleanup", {cluster_.archive_dir.string(), segment});
-        if (!cleaned) {
-            return cleaned.error();
+        // The timeline is the name's first 8 digits, and pg_archivecleanup leaves it out as well.
+        if (needed.empty() || segment.substr(8) < needed.substr(8)) {
+            needed = segment;
         }
     }
-    return note{fmt::format("{} kept, {} removed", backups.size(), removed)};
+    const auto cleaned = run("pg_archivecleanup", {cluster_.archive_dir.string(), needed});
+    return cleaned ? result<void>{} : cleaned.error();
 }
 
 result<bool> executor::done(const act::remove_path& what) const {

@@ -4,6 +4,7 @@
 #include "cluster/data_directory.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -137,6 +138,16 @@ node_status ask_node(
     return status;
 }
 
+std::vector<std::string> primaries_among(const std::vector<node_status>& nodes) {
+    std::vector<std::string> names;
+    for (const node_status& each : nodes) {
+        if (each.role == server_role::primary) {
+            names.push_back(each.name);
+        }
+    }
+    return names;
+}
+
 std::string draw_status(const std::vector<node_status>& nodes) {
     constexpr std::string_view line = "{:<12} {:<11} {:<8} {:<21} {:<8} {:<34} {}\n";
     std::string table = fmt::format(
@@ -165,6 +176,13 @@ std::string draw_status(const std::vector<node_status>& nodes) {
         if (!each.note.empty()) {
             notes += fmt::format("{}: {}\n", each.name, each.note);
         }
+    }
+    if (const auto primaries = primaries_among(nodes); primaries.size() > 1) {
+        notes += fmt::format(
+            "{} are primaries at the same time, and each takes writes that the others lack: "
+            "pgweirctl stop the one that applications do not use, then pgweirctl rejoin it\n",
+            fmt::join(primaries, " and ")
+        );
     }
     return table + notes;
 }

@@ -41,6 +41,9 @@ node_status ask_node(
 );
 
 /// A table with one line for each server, notes below it.
+/// Servers that take writes; more than one when an old primary came back.
+std::vector<std::string> primaries_among(const std::vector<node_status>& nodes);
+
 std::string draw_status(const std::vector<node_status>& nodes);
 
 }  // namespace pgweir::cluster

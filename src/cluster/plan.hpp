@@ -162,6 +162,11 @@ struct require_streaming {
     node standby;
 };
 
+/// Fails unless the replication role may promote it, which is on another machine.
+struct require_promotion_right {
+    node server;
+};
+
 /// pgweir holds new work of the database until running transactions have ended. So already once
 /// the target is the primary.
 struct hold_work {
@@ -216,8 +221,11 @@ struct take_backup {
     std::filesystem::path target;
 };
 
-/// Only the newest backups stay, and the archived WAL that they need.
-struct prune_backups {};
+/// Only the newest backups stay, the one just taken among them, and the archived WAL that they
+/// need.
+struct prune_backups {
+    std::filesystem::path taken;
+};
 
 /// What pgweirctl has made at this path goes.
 struct remove_path {
@@ -252,6 +260,7 @@ using action = std::variant<
     act::local_sql,
     act::set_synchronous,
     act::require_streaming,
+    act::require_promotion_right,
     act::hold_work,
     act::release_work,
     act::require_everything_received,

@@ -401,9 +401,11 @@ plan primary_plan(const plan_inputs& in) {
     add_slots(steps, cluster);
     add_passfile(steps, in);
     add_pooler_files(steps, in);
-    add(steps,
-        synchronous_step_name(in.sync_standbys),
-        act::set_synchronous{primary, in.sync_standbys});
+    if (in.sync_standbys) {
+        add(steps,
+            synchronous_step_name(*in.sync_standbys),
+            act::set_synchronous{primary, *in.sync_standbys});
+    }
     return steps;
 }
 

@@ -11,6 +11,7 @@
 #include "cluster/server_conf.hpp"
 #include "cluster/settings.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct plan_inputs {
     std::string system_user;      ///< Who runs the servers.
     bool data_exists = false;     ///< Of a primary: the data directory was there before.
     standby_minimums minimums{};  ///< Of a standby: what the primary has.
-    std::vector<std::string> sync_standbys{};  ///< Of a primary: whom commits wait for.
+    /// Of a primary: whom commits wait for. Nothing: as it is.
+    std::optional<std::vector<std::string>> sync_standbys{};
 };
 
 plan primary_plan(const plan_inputs& in);

@@ -48,8 +48,9 @@ void ask(
 std::string choose_primary(
     const cluster_settings& cluster,
     const std::vector<role_sighting>& sightings,
-    std::string_view remembered
+    const cluster_state& state
 ) {
+    const std::string& remembered = state.primary;
     const std::string_view expected =
         cluster.find(remembered) != nullptr ? remembered : cluster.primary.name;
     const role_sighting* best = nullptr;
@@ -64,13 +65,19 @@ std::string choose_primary(
     if (best != nullptr) {
         return best->name;
     }
-    if (cluster.find(remembered) != nullptr) {
-        return std::string(remembered);
-    }
-    // Nothing answers and nothing is remembered: the only data directory of a primary, if it is.
     const auto has_primary_data = [](const role_sighting& each) {
         return each.data_of == server_role::primary;
     };
+    const auto was_promoted = [&](const role_sighting& each) {
+        return state.pending && each.name == state.pending->to && has_primary_data(each);
+    };
+    if (std::any_of(sightings.begin(), sightings.end(), was_promoted)) {
+        return state.pending->to;
+    }
+    if (cluster.find(remembered) != nullptr) {
+        return remembered;
+    }
+    // Nothing answers and nothing is remembered: the only data directory of a primary, if it is.
     if (std::count_if(sightings.begin(), sightings.end(), has_primary_data) == 1) {
         return std::find_if(sightings.begin(), sightings.end(), has_primary_data)->name;
     }

@@ -2,8 +2,9 @@
 
 // Which server is the primary now. cluster.ini says which one was the first; after a promotion it
 // is another. Servers that answer decide (the highest timeline wins, a lower one was left behind);
-// when none answers as a primary, the state file does, which each change of primary writes; without
-// it, the data directories. Deciding is pure; looking is blocking.
+// when none answers as a primary, the state file does, which each change of primary writes (one
+// that had begun may have come to its promotion: then the target's data says so); without it, the
+// data directories. Deciding is pure; looking is blocking.
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -24,13 +25,6 @@ struct role_sighting {
     std::optional<server_role> data_of;  ///< Of its data directory, when that is on this machine.
 };
 
-/// The name of the primary. `remembered` is what the state file says, or empty.
-std::string choose_primary(
-    const cluster_settings& cluster,
-    const std::vector<role_sighting>& sightings,
-    std::string_view remembered
-);
-
 /// The same cluster with another of its servers as the primary. REQUIRES: a server of that name.
 cluster_settings with_primary(const cluster_settings& cluster, std::string_view name);
 
@@ -45,6 +39,13 @@ struct cluster_state {
     std::string primary;
     std::optional<pending_change> pending;
 };
+
+/// The name of the primary. `state` is the state file's content, or empty.
+std::string choose_primary(
+    const cluster_settings& cluster,
+    const std::vector<role_sighting>& sightings,
+    const cluster_state& state
+);
 
 std::string state_text(const cluster_state& state);
 cluster_state state_from(std::string_view text);

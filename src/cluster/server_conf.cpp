@@ -60,7 +60,8 @@ server_setting archive_mode(const inputs& in) {
     return {"archive_mode", "on", "point-in-time recovery; a standby archives once promoted"};
 }
 
-/// A file that is there is never overwritten, and one that is half written has another name.
+/// A file that is there is never overwritten, and one that is half written has another name. The
+/// server may have died before it noted what it had archived: then the same file is there already.
 server_setting archive_command(const inputs& in) {
     if (in.cluster.archive_dir.empty()) {
         return {"archive_command", std::nullopt, "follows archive_mode"};
@@ -69,11 +70,13 @@ server_setting archive_command(const inputs& in) {
     return {
         "archive_command",
         conf_quoted(fmt::format(
-            "test ! -f \"{0}/%f\" && cp \"%p\" \"{0}/%f.partial\" && mv \"{0}/%f.partial\" "
-            "\"{0}/%f\"",
+            "if test -f \"{0}/%f\"; then cmp -s \"%p\" \"{0}/%f\"; "
+            "else cp \"%p\" \"{0}/%f.partial\" && sync \"{0}/%f.partial\" && "
+            "mv \"{0}/%f.partial\" \"{0}/%f\"; fi && sync \"{0}/%f\" \"{0}\"",
             folder
         )),
-        "copies under another name first: a half-written segment never counts as archived",
+        "copies under another name first, and has it on disk: half a segment never counts as "
+        "archived",
     };
 }
 

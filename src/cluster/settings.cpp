@@ -5,10 +5,13 @@
 
 #include <fmt/format.h>
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -88,7 +91,36 @@ std::string set_switch(bool& target, const std::string& value) {
     return {};
 }
 
-/// Networks as pg_hba.conf takes them: addresses with a mask, host names, samehost, samenet.
+std::optional<unsigned> address_bits(const std::string& text) {
+    in6_addr address{};
+    if (::inet_pton(AF_INET, text.c_str(), &address) == 1) {
+        return 32;
+    }
+    return ::inet_pton(AF_INET6, text.c_str(), &address) == 1 ? std::optional(128U) : std::nullopt;
+}
+
+/// Networks as pg_hba.conf takes them: addresses with a mask, host names, samehost, samenet. What
+/// was expected, or nothing when it is one.
+std::string expected_network(const std::string& text) {
+    const auto slash = text.find('/');
+    const std::string address = text.substr(0, slash);
+    const auto bits = address_bits(address);
+    const bool numeric = bits || address.find(':') != address.npos ||
+                         address.find_first_not_of("0123456789.") == address.npos;
+    if (!numeric) {
+        return slash == text.npos ? std::string{} : address + " without a mask: it is a name";
+    }
+    if (!bits) {
+        return fmt::format("networks such as 127.0.0.1/32; {} is no address", address);
+    }
+    if (slash == text.npos) {
+        return fmt::format("{0} with a mask, such as {0}/{1}", address, *bits);
+    }
+    unsigned mask = 0;
+    const std::string expected = set_number(mask, text.substr(slash + 1), 0U, *bits);
+    return expected.empty() ? expected : fmt::format("{} as the mask of {}", expected, address);
+}
+
 std::string set_networks(std::vector<std::string>& target, const std::string& value) {
     std::vector<std::string> networks;
     std::string word;
@@ -105,6 +137,11 @@ std::string set_networks(std::vector<std::string>& target, const std::string& va
                       });
     if (!good) {
         return "networks such as 127.0.0.1/32 172.25.0.0/16, separated by spaces";
+    }
+    for (const std::string& each : networks) {
+        if (const auto expected = expected_network(each); !expected.empty()) {
+            return expected;
+        }
     }
     target = std::move(networks);
     return {};

@@ -81,7 +81,7 @@ int start_or_stop(
     make_plan plan_of,
     replaced_primaries replaced
 ) {
-    const auto in = make_context(options, password_need::none, program_need::all);
+    const auto in = make_context(options, password_need::none, purpose::changing);
     if (!in) {
         return options.out->complain(in.error().message);
     }
@@ -94,7 +94,9 @@ int start_or_stop(
             return options.out->complain(safe.error().message);
         }
     }
-    return carry_out(**in, plan_of(*nodes)) ? 0 : 1;
+    const bool good = carry_out(**in, plan_of(*nodes));
+    warn_of_pending(**in);
+    return good ? 0 : 1;
 }
 
 result<std::uint64_t> bytes_or(const std::string& text, std::uint64_t otherwise) {
@@ -104,16 +106,24 @@ result<std::uint64_t> bytes_or(const std::string& text, std::uint64_t otherwise)
 }  // namespace
 
 int init(const common_options& options) {
-    const auto made = make_context(options, password_need::all, program_need::all);
+    const auto made = make_context(options, password_need::all, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
     context& in = **made;
     print_heading(in, fmt::format("Primary of cluster {}", in.settings.name));
     auto inputs = inputs_of(in);
-    inputs.sync_standbys = streaming_standbys(in);
+    const auto waited_for = standbys_to_wait_for(in);
+    if (waited_for) {
+        inputs.sync_standbys = *waited_for;
+    }
     if (!carry_out(in, cluster::primary_plan(inputs))) {
         return in.out->complain("the primary is not complete; mend the cause and run init again");
+    }
+    if (!waited_for) {
+        in.out->say(fmt::format(
+            "sync = on: for whom commits wait stays as it is ({})\n", waited_for.error().message
+        ));
     }
     if (!verify(in, cluster::primary_checks(in.settings))) {
         return in.out->complain("the primary does not pass its checks");
@@ -125,7 +135,7 @@ int init(const common_options& options) {
 }
 
 int add_standby(const common_options& options, const std::string& name) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -172,7 +182,7 @@ int restart(const common_options& options, const std::vector<std::string>& names
 }
 
 int status(const common_options& options) {
-    const auto made = make_context(options, password_need::none, program_need::none);
+    const auto made = make_context(options, password_need::none, purpose::looking);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -180,18 +190,19 @@ int status(const common_options& options) {
     const auto secrets = cluster::find_secrets(in.settings, cluster::missing_password::refuse);
     const auto password = secrets ? std::optional(secrets->prober) : std::nullopt;
     std::vector<cluster::node_status> seen;
-    bool all_healthy = true;
+    bool good = true;
     for (const node* each : in.settings.nodes()) {
         seen.push_back(cluster::ask_node(in.settings, *each, password));
-        all_healthy = all_healthy && seen.back().healthy;
+        good = good && seen.back().healthy;
     }
+    good = good && cluster::primaries_among(seen).size() < 2;
     in.out->say(cluster::draw_status(seen));
     in.out->say(fmt::format(
         "data in {}, logs in {}\n", in.settings.root.string(), in.settings.log_dir().string()
     ));
     in.out->attach("servers", json_of(seen));
     warn_of_pending(in);
-    return all_healthy ? 0 : 1;
+    return good ? 0 : 1;
 }
 
 int show_settings(

@@ -51,7 +51,8 @@ int show_settings(
 
 // Changes of primary, and what else changes what there is: commands_change.cpp.
 
-int promote(const common_options& options, const std::string& name);
+/// `force`: although another standby has, or may have, more.
+int promote(const common_options& options, const std::string& name, bool force);
 int switchover(const common_options& options, const std::string& to, double hold_seconds);
 int rejoin(const common_options& options, const std::string& name);
 int backup(const common_options& options);

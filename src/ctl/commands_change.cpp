@@ -15,6 +15,7 @@
 #include <chrono>
 #include <ctime>
 #include <optional>
+#include <thread>
 #include <utility>
 
 namespace pgweir::ctl {
@@ -50,21 +51,27 @@ std::vector<std::string> local_nodes(const cluster_settings& settings) {
     return names;
 }
 
-result<cluster::connection> as_prober(const context& in, const node& server) {
-    return cluster::connection::open(
-        {server.host,
-         server.port,
-         in.settings.prober.name,
-         "postgres",
-         in.secrets.prober,
-         cluster::connection_kind::ordinary,
-         seconds(2)}
-    );
+cluster::connection_target prober_at(const context& in, const node& server) {
+    return {
+        server.host,
+        server.port,
+        in.settings.prober.name,
+        "postgres",
+        in.secrets.prober,
+        cluster::connection_kind::ordinary,
+        seconds(2)};
+}
+
+/// On this machine as superuser, else as the prober.
+result<cluster::connection> connect_to(const context& in, const node& server) {
+    return cluster::is_data_directory(server.data)
+               ? in.machine->connect_locally(server, "postgres")
+               : cluster::connection::open(prober_at(in, server));
 }
 
 /// Position of the last WAL that the server has; nothing when it does not answer as a standby.
 std::optional<std::uint64_t> received_by(const context& in, const node& server) {
-    auto opened = as_prober(in, server);
+    auto opened = connect_to(in, server);
     if (!opened) {
         return std::nullopt;
     }
@@ -97,9 +104,7 @@ std::vector<std::string> synchronous_after(
 enum class promotion { done, not_done, unknown };
 
 promotion look_at_promotion(const context& in, const node& target) {
-    auto opened = cluster::is_data_directory(target.data)
-                      ? in.machine->connect_locally(target, "postgres")
-                      : as_prober(in, target);
+    auto opened = connect_to(in, target);
     const auto recovery = opened ? opened->value("SELECT pg_is_in_recovery()")
                                  : cluster::sql_error{opened.error().message, ""};
     if (!recovery || !*recovery) {
@@ -127,30 +132,49 @@ int go_back(context& in, change& what, const change_inputs& inputs) {
     );
 }
 
-/// Holds, stops, verifies, promotes. 0 when the target is the primary.
-int hand_over(context& in, change& what, const change_inputs& inputs) {
-    if (carry_out(in, cluster::hand_over_plan(inputs), what.before_machine)) {
-        return 0;
-    }
+/// Whether it was promoted cannot be told: neither way is safe.
+int stand_still(context& in, const change& what) {
     const node& to = what.after.primary;
-    switch (look_at_promotion(in, to)) {
-        case promotion::done:
-            return 0;
-        case promotion::not_done:
-            return go_back(in, what, inputs);
-        case promotion::unknown:
-            break;
-    }
     return in.out->complain(fmt::format(
-        "State: {0} is stopped, {1} does not answer and may or may not have been promoted; work of "
-        "{2} is held in pgweir. See {3}. When {1} runs again, type pgweirctl switchover --to {1}: "
-        "it goes on from here. If {1} is lost and was not promoted: pgweirctl start {0}, then "
-        "RESUME {2} on pgweir's console",
+        "State: {0} is stopped, {1} may or may not have been promoted: it does not answer, or was "
+        "asked and is still in recovery; work of {2} is held in pgweir. See {3}. When {1} runs, "
+        "type pgweirctl switchover --to {1}: it goes on from here. If {1} is lost and was not "
+        "promoted: pgweirctl start {0}, then RESUME {2} on pgweir's console",
         what.before.primary.name,
         to.name,
         what.before.database,
         in.settings.log_of(to).string()
     ));
+}
+
+/// A target that was asked may become the primary at any moment, whatever the answer was.
+bool becomes_primary(const context& in, const node& target) {
+    const auto limit = std::chrono::steady_clock::now() + seconds(30);
+    while (look_at_promotion(in, target) != promotion::done) {
+        if (std::chrono::steady_clock::now() > limit) {
+            return false;
+        }
+        std::this_thread::sleep_for(milliseconds(200));
+    }
+    return true;
+}
+
+/// Holds, stops, verifies, promotes. 0 when the target is the primary.
+int hand_over(context& in, change& what, const change_inputs& inputs) {
+    const node& to = what.after.primary;
+    if (!carry_out(in, cluster::hand_over_plan(inputs), what.before_machine)) {
+        switch (look_at_promotion(in, to)) {
+            case promotion::done:
+                return 0;
+            case promotion::not_done:
+                return go_back(in, what, inputs);
+            case promotion::unknown:
+                return stand_still(in, what);
+        }
+    }
+    const bool promoted = carry_out(in, cluster::promotion_plan(inputs), what.before_machine) ||
+                          becomes_primary(in, to);
+    return promoted ? 0 : stand_still(in, what);
 }
 
 enum class then_check { yes, no };
@@ -231,7 +255,7 @@ result<std::string> choose_target(const context& in, const std::string& wanted, 
         for (const node& each : in.settings.standbys) {
             const auto received = received_by(in, each);
             if (received && may_be(each)) {
-                candidates.push_back({each.name, *received});
+                candidates.push_back({each.name, received, each.host});
             }
         }
         target = cluster::choose_promotion(candidates).value_or("");
@@ -256,6 +280,36 @@ result<std::string> choose_target(const context& in, const std::string& wanted, 
     return result<std::string>(boost::system::in_place_value, target);
 }
 
+/// Refuses what would make two primaries, and unless it is forced what would lose commits.
+result<void> may_be_promoted(
+    const context& in, const cluster_settings& before, const std::string& name, bool force
+) {
+    const node& primary = in.settings.primary;
+    if (primary.name == name) {
+        return {};  // an earlier run has promoted it
+    }
+    if (cluster::answers(prober_at(in, primary))) {
+        return failure{fmt::format(
+            "the primary {0} answers at {1}:{2}: two primaries would tear the data apart. "
+            "pgweirctl switchover --to {3} changes places without loss. If it only refuses log-ins "
+            "(pgweirctl status says why) and has to go: pgweirctl stop {0} on its machine first",
+            primary.name,
+            primary.host,
+            primary.port,
+            name
+        )};
+    }
+    if (force) {
+        return {};
+    }
+    std::vector<cluster::promotion_candidate> candidates;
+    for (const node& each : before.standbys) {
+        candidates.push_back({each.name, received_by(in, each), each.host});
+    }
+    const auto obstacle = cluster::promotion_obstacle(candidates, name, in.settings.synchronous);
+    return obstacle ? result<void>{failure{*obstacle}} : result<void>{};
+}
+
 std::string utc_stamp() {
     const std::time_t now = std::time(nullptr);
     std::tm broken{};
@@ -268,7 +322,7 @@ std::string utc_stamp() {
 }  // namespace
 
 int switchover(const common_options& options, const std::string& to, double hold_seconds) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -367,8 +421,8 @@ int switchover(const common_options& options, const std::string& to, double hold
     return settle(in, what, inputs);
 }
 
-int promote(const common_options& options, const std::string& name) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+int promote(const common_options& options, const std::string& name, bool force) {
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -389,23 +443,22 @@ int promote(const common_options& options, const std::string& name) {
         in.out->say(fmt::format("{} is the primary already.\n", from));
         return 0;
     }
-    if (in.settings.primary.name != *chosen && as_prober(in, in.settings.primary)) {
-        return in.out->complain(fmt::format(
-            "the primary {} answers: two primaries would tear the data apart. pgweirctl switchover "
-            "--to {} changes places without loss; if the primary must go, stop it first",
-            in.settings.primary.name,
-            *chosen
-        ));
+    change what(in, from, *chosen);
+    if (const auto allowed = may_be_promoted(in, what.before, *chosen, force); !allowed) {
+        return in.out->complain(allowed.error().message);
     }
     print_heading(in, fmt::format("Promotion of {} in place of {}", *chosen, from));
-    change what(in, from, *chosen);
     const change_inputs inputs{
         what.before,
         what.after,
         synchronous_after(in, what.after, std::nullopt),
         milliseconds(0),
         local_nodes(in.settings)};
-    if (!carry_out(in, cluster::promote_plan(inputs), what.after_machine)) {
+    // Nobody's impatience comes between the promotion and the note of it.
+    std::optional<signals_held_back> patience(std::in_place);
+    const bool promoted = carry_out(in, cluster::promote_plan(inputs), what.after_machine);
+    patience.reset();
+    if (!promoted) {
         return in.out->complain(fmt::format(
             "{0} is not ready as the primary; mend the cause and run pgweirctl promote {0} again",
             *chosen
@@ -439,7 +492,7 @@ int promote(const common_options& options, const std::string& name) {
 }
 
 int rejoin(const common_options& options, const std::string& name) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -456,7 +509,7 @@ int rejoin(const common_options& options, const std::string& name) {
 }
 
 int backup(const common_options& options) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::backing_up);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -467,7 +520,7 @@ int backup(const common_options& options) {
 }
 
 int remove_standby(const common_options& options, const std::string& name, bool keep_data) {
-    const auto made = make_context(options, password_need::existing, program_need::all);
+    const auto made = make_context(options, password_need::existing, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -477,15 +530,21 @@ int remove_standby(const common_options& options, const std::string& name, bool 
         return in.out->complain(standby.error().message);
     }
     print_heading(in, fmt::format("Removal of standby {}", (*standby)->name));
-    std::vector<std::string> waited_for;
-    for (const std::string& each : streaming_standbys(in)) {
-        if (each != (*standby)->name) {
-            waited_for.push_back(each);
-        }
+    // Who is waited for is said on the primary's machine.
+    const bool primary_is_here = cluster::is_data_directory(in.settings.primary.data);
+    const auto streaming = streaming_standbys(in);
+    if (!streaming && primary_is_here) {
+        return in.out->complain(fmt::format(
+            "sync = on, and the primary does not say which standbys stream, so that commits can "
+            "wait for the others: {}",
+            streaming.error().message
+        ));
     }
+    std::vector<std::string> waited_for = streaming ? *streaming : std::vector<std::string>{};
+    std::erase(waited_for, (*standby)->name);
     auto steps = cluster::remove_standby_plan(in.settings, **standby, waited_for);
-    if (!cluster::is_data_directory(in.settings.primary.data)) {
-        steps.erase(steps.begin());  // who is waited for is said on the primary's machine
+    if (!primary_is_here) {
+        steps.erase(steps.begin());
     }
     std::error_code error;
     const auto mark = cluster::made_mark(**standby);
@@ -509,7 +568,7 @@ int destroy(const common_options& options, bool sure) {
         settings && sure && options.mode == run_mode::real) {
         clear_root_afterwards(settings->root);
     }
-    const auto made = make_context(options, password_need::none, program_need::all);
+    const auto made = make_context(options, password_need::none, purpose::changing);
     if (!made) {
         return options.out->complain(made.error().message);
     }

@@ -247,7 +247,7 @@ std::string own_path() {
 }  // namespace
 
 int check(const common_options& options, bool exercise) {
-    const auto made = make_context(options, password_need::existing, program_need::none);
+    const auto made = make_context(options, password_need::existing, purpose::looking);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -271,7 +271,7 @@ int lag(const common_options& options, const lag_options& wanted) {
         options.out->complain("--watch prints lines, --json one object: one of them must go");
         return unknown;
     }
-    const auto made = make_context(options, password_need::existing, program_need::none);
+    const auto made = make_context(options, password_need::existing, purpose::looking);
     if (!made) {
         options.out->complain(made.error().message);
         return unknown;
@@ -286,7 +286,7 @@ int lag(const common_options& options, const lag_options& wanted) {
 }
 
 int health(const common_options& options, const health_options& wanted) {
-    const auto made = make_context(options, password_need::existing, program_need::none);
+    const auto made = make_context(options, password_need::existing, purpose::looking);
     if (!made) {
         return options.out->complain(made.error().message);
     }
@@ -391,7 +391,7 @@ int remove_monitor(const common_options& options, const monitor_options& wanted)
 }
 
 int dashboard(const common_options& options, double interval) {
-    const auto made = make_context(options, password_need::existing, program_need::none);
+    const auto made = make_context(options, password_need::existing, purpose::looking);
     if (!made) {
         return options.out->complain(made.error().message);
     }

@@ -1,7 +1,7 @@
 #include "ctl/context.hpp"
 
 #include "cluster/data_directory.hpp"
-#include "ctl/identity.hpp"
+#include "cluster/files.hpp"
 
 #include <fmt/format.h>
 
@@ -75,14 +75,33 @@ result<void> fill_secrets(context& in, password_need need) {
     return {};
 }
 
+/// One command at a time changes something, and one at a time takes a backup.
+result<void> keep_others_out(context& in, const cluster::cluster_settings& file, purpose what) {
+    if (what == purpose::looking || in.mode == cluster::run_mode::dry) {
+        return {};
+    }
+    fs::path folder = file.root;
+    if (what == purpose::backing_up) {
+        folder = file.backup_dir();
+        if (const auto made = cluster::make_directories(folder, 0700); !made) {
+            return made.error();
+        }
+    }
+    auto lock = folder_lock::take(folder);
+    if (!lock) {
+        return lock.error();
+    }
+    in.lock = std::move(*lock);
+    return {};
+}
+
 /// Finds out who is the primary now, as well as that can be seen.
 void take_roles(context& in, const cluster::cluster_settings& file) {
     in.state = cluster::read_state(file);
     const auto known = cluster::find_secrets(file, cluster::missing_password::refuse);
     const auto sightings =
         cluster::look_at_roles(file, known ? std::optional(known->prober) : std::nullopt);
-    in.settings =
-        cluster::with_primary(file, cluster::choose_primary(file, sightings, in.state.primary));
+    in.settings = cluster::with_primary(file, cluster::choose_primary(file, sightings, in.state));
 }
 
 }  // namespace
@@ -97,7 +116,7 @@ result<cluster::cluster_settings> read_settings(const common_options& options) {
 }
 
 result<std::unique_ptr<context>> make_context(
-    const common_options& options, password_need passwords, program_need programs
+    const common_options& options, password_need passwords, purpose what
 ) {
     auto settings = read_settings(options);
     if (!settings) {
@@ -106,13 +125,16 @@ result<std::unique_ptr<context>> make_context(
     auto made = std::make_unique<context>();
     made->mode = options.mode;
     made->out = options.out;
-    auto user = become_server_user(*settings, options.mode);
+    auto user = become_server_user(*settings, options.mode, what);
     if (!user) {
         return user.error();
     }
     made->system_user = std::move(*user);
+    if (const auto alone = keep_others_out(*made, *settings, what); !alone) {
+        return alone.error();
+    }
     take_roles(*made, *settings);
-    if (programs == program_need::all) {
+    if (what != purpose::looking) {
         const auto found = find_programs(made->settings, made->processes);
         if (!found) {
             return found.error();

@@ -14,6 +14,8 @@
 #include "cluster/secrets.hpp"
 #include "cluster/settings.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/folder_lock.hpp"
+#include "ctl/identity.hpp"
 #include "ctl/output.hpp"
 #include "ctl/process.hpp"
 
@@ -30,6 +32,7 @@ struct context {
     cluster::cluster_settings settings;  ///< With the server as primary that is it now.
     cluster::cluster_state state;
     std::string system_user;
+    folder_lock lock;
     cluster::bin_candidate programs;
     cluster::cluster_secrets secrets;
     cluster::machine_facts facts;
@@ -44,14 +47,11 @@ enum class password_need {
     all,       ///< Generated when there are none.
 };
 
-/// Whether PostgreSQL's programs are needed: looking over the network goes without.
-enum class program_need { none, all };
-
 result<cluster::cluster_settings> read_settings(const common_options& options);
 
 /// Never moved: the executor inside refers to its neighbours.
 result<std::unique_ptr<context>> make_context(
-    const common_options& options, password_need passwords, program_need programs
+    const common_options& options, password_need passwords, purpose what
 );
 
 /// An executor for the same cluster with other roles. The settings must outlive it.

@@ -92,11 +92,11 @@ result<void> check_reach_of(const passwd& user, const fs::path& root) {
     return closed.empty() ? result<void>{} : out_of_reach(closed, root, user.pw_name);
 }
 
-result<void> check_reach(const fs::path& root, const std::string& user) {
+result<void> check_reach(const fs::path& root, const std::string& user, purpose what) {
     if (const auto closed = closed_ancestor(root); !closed.empty()) {
         return out_of_reach(closed, root, user);
     }
-    if (::access(root.c_str(), W_OK) != 0 && errno != ENOENT) {
+    if (what != purpose::looking && ::access(root.c_str(), W_OK) != 0 && errno != ENOENT) {
         return failure{fmt::format(
             "user {} cannot write to {}: {}. Give the folder to that user, or choose another with "
             "--root",
@@ -111,7 +111,7 @@ result<void> check_reach(const fs::path& root, const std::string& user) {
 }  // namespace
 
 result<std::string> become_server_user(
-    const cluster::cluster_settings& settings, cluster::run_mode mode
+    const cluster::cluster_settings& settings, cluster::run_mode mode, purpose what
 ) {
     if (::geteuid() == 0) {
         const passwd* user = ::getpwnam(settings.os_user.c_str());
@@ -128,7 +128,7 @@ result<std::string> become_server_user(
         if (const auto reached = check_reach_of(*user, settings.root); !reached) {
             return reached.error();
         }
-        if (mode == cluster::run_mode::real) {
+        if (mode == cluster::run_mode::real && what != purpose::looking) {
             if (const auto given = hand_over_root(settings.root, *user); !given) {
                 return given.error();
             }
@@ -142,7 +142,7 @@ result<std::string> become_server_user(
     }
     const passwd* now = ::getpwuid(::geteuid());
     const std::string name = now != nullptr ? now->pw_name : std::to_string(::geteuid());
-    if (const auto reached = check_reach(settings.root, name); !reached) {
+    if (const auto reached = check_reach(settings.root, name, what); !reached) {
         return reached.error();
     }
     return result<std::string>(boost::system::in_place_value, name);

@@ -14,11 +14,19 @@
 
 namespace pgweir::ctl {
 
-/// Returns the name of the user that the program now is. As root it first makes the cluster's root
-/// folder and gives it to that user (not in a dry run). Leaves the working directory for /, which
-/// every user may enter. REQUIRES: one thread, files that only root may read have been read.
+/// What a command is about.
+enum class purpose {
+    looking,     ///< Over the network: it writes nothing, and needs none of PostgreSQL's programs.
+    backing_up,  ///< It may take hours, and keeps no change of primary waiting.
+    changing,
+};
+
+/// Returns the name of the user that the program now is. As root, and to change something, it first
+/// makes the cluster's root folder and gives it to that user (not in a dry run). Leaves the working
+/// directory for /, which every user may enter. REQUIRES: one thread, files that only root may read
+/// have been read.
 result<std::string> become_server_user(
-    const cluster::cluster_settings& settings, cluster::run_mode mode
+    const cluster::cluster_settings& settings, cluster::run_mode mode, purpose what
 );
 
 /// As root: goes on in a child, waits for it, and takes away the cluster's root folder if it is

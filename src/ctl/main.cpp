@@ -61,6 +61,7 @@ struct command_line {
     bool exercise = false;
     bool keep_data = false;
     bool sure = false;
+    bool force = false;
     double hold_seconds = 30;
     double interval = 5;
     lag_options lag;
@@ -176,13 +177,17 @@ void add_changing(CLI::App& app, command_line& line) {
     change->add_option("--wait", line.hold_seconds, "Seconds for running transactions to end")
         ->capture_default_str()
         ->check(CLI::Range(0.1, 3600.0));
-    add_command(
+    auto* takes_over = add_command(
         app,
         line,
         "promote",
         "The primary is lost: a standby takes its place",
-        [&line](const common_options& options) { return promote(options, line.name); }
-    )->add_option("name", line.name, "The standby; the one that has most if left out");
+        [&line](const common_options& options) { return promote(options, line.name, line.force); }
+    );
+    takes_over->add_option("name", line.name, "The standby; the one that has most if left out");
+    takes_over->add_flag(
+        "--force", line.force, "Even if another standby has, or may have, commits that it lacks"
+    );
     add_command(
         app,
         line,

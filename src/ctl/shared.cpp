@@ -99,19 +99,27 @@ result<cluster::standby_minimums> ask_primary(const context& in) {
     return in.machine->ask_minimums();
 }
 
-std::vector<std::string> streaming_standbys(const context& in) {
+result<std::vector<std::string>> streaming_standbys(const context& in) {
     std::vector<std::string> names;
     if (!in.settings.synchronous) {
         return names;
     }
     const auto all = cluster::ask_lag(in.settings, in.secrets.prober);
     if (!all) {
-        return names;
+        return all.error();
     }
     for (const auto& each : *all) {
         if (each.state == "streaming" && in.settings.find(each.standby) != nullptr) {
             names.push_back(each.standby);
         }
+    }
+    return names;
+}
+
+result<std::vector<std::string>> standbys_to_wait_for(const context& in) {
+    auto names = streaming_standbys(in);
+    if (names && names->empty() && in.settings.synchronous) {
+        return failure{"no standby streams"};
     }
     return names;
 }
@@ -128,11 +136,22 @@ bool count_in_standbys(context& in) {
         ));
         return true;
     }
-    const auto names = streaming_standbys(in);
+    const auto names = standbys_to_wait_for(in);
+    if (!names && in.mode == run_mode::dry) {
+        return true;  // the standby would stream by now
+    }
+    if (!names) {
+        in.out->complain(fmt::format(
+            "sync = on: for whom commits wait stays as it is ({}); pgweirctl init counts the "
+            "standbys in",
+            names.error().message
+        ));
+        return false;
+    }
     return carry_out(
         in,
-        {{in.settings.primary.name + ": " + cluster::synchronous_step_name(names),
-          cluster::act::set_synchronous{in.settings.primary, names}}}
+        {{in.settings.primary.name + ": " + cluster::synchronous_step_name(*names),
+          cluster::act::set_synchronous{in.settings.primary, *names}}}
     );
 }
 

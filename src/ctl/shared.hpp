@@ -33,8 +33,13 @@ result<std::vector<const cluster::node*>> choose_nodes(
 /// of it could not be started.
 result<cluster::standby_minimums> ask_primary(const context& in);
 
-/// With sync = on: the standbys that stream now, for whom a commit can wait. Else none.
-std::vector<std::string> streaming_standbys(const context& in);
+/// With sync = on: the standbys that stream now, for whom a commit can wait; a failure when the
+/// primary cannot be asked. Else none.
+result<std::vector<std::string>> streaming_standbys(const context& in);
+
+/// Whom commits are to wait for from now on. A failure with sync = on and no standby that is seen
+/// to stream, which may be back in a moment: then the rule has to stay as it is.
+result<std::vector<std::string>> standbys_to_wait_for(const context& in);
 
 /// Has commits wait for the standbys that stream now. Only on the primary's machine; elsewhere it
 /// says what to do there. False when it failed.

@@ -1,6 +1,8 @@
 """Changes of primary by pgweirctl, under load; pgweirctl_deaths.py has what dies in the middle of them."""
 
+import os
 import re
+import signal
 import subprocess
 import time
 
@@ -147,7 +149,41 @@ def test_the_other_standby_follows_the_new_primary(make):
 def test_a_primary_that_answers_is_not_pushed_aside(make):
     managed = make(pooler=False)
     assert "two primaries" in managed.refused("promote", "standby1")
+    # One that only refuses the log-in lives all the same.
+    wrong = {**os.environ, "PGWEIR_PROBER_PASSWORD": "another one"}
+    assert "two primaries" in managed.refused("promote", "standby1", "--force", env=wrong)
     assert managed.primary_now() == "primary"
+
+
+def test_a_primary_that_hangs_on_another_machine_does_not_answer(make):
+    managed = make(standbys=0, pooler=False)
+    managed.add_server("standby1")
+    managed.do("init")
+    there = ["--root", managed.another_machine(), "--set", "pooler.host="]
+    managed.do(*there, "add-standby")
+    hanging = managed.postmaster("primary")
+    os.kill(hanging, signal.SIGSTOP)
+    try:
+        managed.do(*there, "promote")
+    finally:
+        os.kill(hanging, signal.SIGCONT)
+    managed.kill_server("primary")
+    managed.do(*there, "stop", "standby1")
+
+
+def test_no_standby_that_has_or_may_have_more_is_passed_over(make):
+    managed = make(standbys=2, settings={"sync": "on"}, pooler=False)
+    managed.do("stop", "standby1")
+    managed.superuser("primary", "create table t as select 1 as x")
+    managed.kill_server("primary")
+    managed.do("start", "standby1")
+    assert "standby2 (on 127.0.0.1) has received more than standby1" in managed.refused("promote", "standby1")
+    managed.do("stop", "standby2")
+    assert "standby2 (on 127.0.0.1) does not answer" in managed.refused("promote", "standby1")
+    assert "standby2 (on 127.0.0.1) does not answer" in managed.refused("promote")
+    assert managed.superuser("standby1", "select pg_is_in_recovery()") == "t"
+    managed.do("promote", "standby1", "--force")
+    assert managed.primary_now() == "standby1"
 
 
 def test_a_long_transaction_stops_the_switchover_and_everything_goes_on(make):
@@ -209,6 +245,33 @@ def test_a_dry_run_changes_nothing(make):
         assert "  done " not in said
     assert managed.primary_now() == "primary"
     assert managed.json("status")["ok"]
+
+
+def test_two_runs_do_not_change_the_same_cluster(make):
+    managed = make(pooler=False)
+    said = {}
+
+    def meanwhile(process):
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            said["refused"] = managed.refused("restart", "standby1")
+            managed.do("status")
+            managed.do("--dry-run", "restart")
+            managed.do("backup")
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+
+    alone = ["--set", "pooler.host="]
+    came_so_far, code, output = managed.act_after(1, meanwhile, *alone, "switchover")
+    assert came_so_far and code == 0, output
+    assert f"another pgweirctl works in {managed.root}" in said["refused"]
+    managed.do("restart")  # no server that was started holds the lock
+
+
+def test_two_primaries_are_not_well(make):
+    managed = make(pooler=False)
+    managed.superuser("standby1", "select pg_promote()")
+    assert "standby1 and primary are primaries at the same time" in managed.refused("status")
 
 
 def test_a_replaced_primary_is_not_started_again(make):

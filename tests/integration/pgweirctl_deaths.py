@@ -96,6 +96,33 @@ def test_a_promotion_killed_anywhere_is_finished_by_the_next(make):
     assert step > 3
 
 
+def test_a_promotion_that_was_not_noted_any_more_is_seen_when_nothing_runs(make):
+    managed = make(pooler=False)
+    killed = managed.own_pg_ctl('[ "$1" = promote ] && $pg_ctl "$@" && kill -9 $PPID')
+    managed.kill_server("primary")
+    assert managed.run(*killed, "promote").returncode < 0
+    managed.kill_server("standby1")
+    said = managed.do("start")
+    assert "left out" in said and "pgweirctl rejoin primary finishes it" in said
+    assert managed.primary_now() == "standby1"
+    managed.do("--set", "pooler.host=", "promote")
+    managed.do("rejoin", "primary")
+
+
+def test_a_promotion_that_comes_late_does_not_make_two_primaries(make):
+    managed = make()
+    late = managed.own_pg_ctl('[ "$1" = promote ] && { (sleep 2; $pg_ctl "$@") & exit 1; }')
+    ledger = Ledger(managed)
+    try:
+        ledger.wait_for_another(20)
+        managed.do(*late, "switchover", "--to", "standby1")
+        ledger.wait_for_another(20)
+    finally:
+        ledger.stop()
+    assert ledger.errors == 0 and not ledger.lost("standby1")
+    assert managed.primary_now() == "standby1"
+
+
 def test_a_rejoin_killed_anywhere_is_finished_by_the_next(make):
     managed = make(pooler=False)
     managed.kill_server("primary")

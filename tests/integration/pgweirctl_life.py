@@ -88,6 +88,45 @@ def test_a_removed_standby_leaves_no_slot(new):
         connection.execute("create table t (x int)")  # nobody is waited for
 
 
+def test_commits_do_not_stop_waiting_because_nobody_streams_just_now(new):
+    managed = new(settings={"sync": "on"})
+    managed.do("init")
+    managed.do("--dry-run", "add-standby")
+    managed.do("add-standby")
+    rule = "show synchronous_standby_names"
+    managed.do("stop", "standby1")
+    # It changes a role, and does not wait for the standby itself.
+    assert "stays as it is" in managed.do("init", env={**os.environ, "PGWEIR_PROBER_PASSWORD": "another one"})
+    assert "stays as it is (no standby streams)" in managed.do("init")
+    assert managed.superuser("primary", rule) == "ANY 1 (standby1)"
+    managed.do("stop", "primary")
+    assert "stays as it is" in managed.do("init")
+    assert managed.superuser("primary", rule) == "ANY 1 (standby1)"
+    managed.do("stop", "primary")
+    assert "which standbys stream" in managed.refused("remove-standby", "standby1")
+    managed.do("start")
+    managed.do("--set", "pooler.host=", "check")
+    with open(f"{managed.root}/primary/pgweir_sync.conf", "w", encoding="utf-8"):
+        pass
+    managed.superuser("primary", "select pg_reload_conf()")
+    wait_until(lambda: managed.superuser("primary", rule) == "", "commits wait for nobody")
+    assert "stays as it is" not in managed.do("init")
+    assert managed.superuser("primary", rule) == "ANY 1 (standby1)"
+
+
+def test_looking_needs_no_right_to_write(new):
+    """As for the timer of monitor install, for which the whole file system can only be read."""
+    managed = new().make()
+    wait_until(lambda: managed.run("lag").returncode == 0, "the standby tells its lag")
+    os.chmod(managed.root, 0o555)
+    try:
+        for command in (["lag"], ["health", "primary"], ["status"], ["dashboard"], ["--set", "pooler.host=", "check"]):
+            managed.do(*command)
+        assert "cannot write" in managed.refused("restart")
+    finally:
+        os.chmod(managed.root, 0o755)
+
+
 def test_restart(new):
     managed = new().make()
     before = {name: managed.postmaster(name) for name in managed.names}
@@ -105,15 +144,20 @@ def test_backups_are_verified_and_old_ones_go_with_their_archive(new):
     managed.write()
     managed.make()
     taken = []
+    # What is not ours stays, what a killed run left goes.
+    others = ["20200101T000000Z", "before-upgrade"]
+    own_folder(f"{managed.root}/backups")
+    for name in [*others, "20200101T000000Z.incoming"]:
+        own_folder(f"{managed.root}/backups/{name}")
     for _ in range(3):
         managed.superuser("primary", "create table if not exists t (x int); insert into t values (1)")
         managed.do("backup")
-        newest = sorted(os.listdir(f"{managed.root}/backups"))[-1]
-        assert newest not in taken
+        present = set(os.listdir(f"{managed.root}/backups")) - set(others)
+        newest = max(present - set(taken))
         taken.append(newest)
         managed.superuser("primary", "select pg_switch_wal()")
         time.sleep(1.1)  # backups are named by the second
-    assert sorted(os.listdir(f"{managed.root}/backups")) == taken[1:]
+    assert sorted(os.listdir(f"{managed.root}/backups")) == sorted([*taken[1:], *others])
     with open(f"{managed.root}/backups/{taken[1]}/backup_label", encoding="utf-8") as file:
         first = file.readline().split("(file ")[1][:24]
     archived = [name for name in os.listdir(f"{managed.root}/archive") if len(name) == 24]
@@ -125,6 +169,40 @@ def test_backups_are_verified_and_old_ones_go_with_their_archive(new):
     subprocess.run(["chown", "-R", "postgres", copy], check=False)
     check = [program("pg_verifybackup"), "-q", copy]
     assert subprocess.run(check, check=False, **unprivileged()).returncode == 0
+    # The last one stays, also when the clock was once ahead.
+    ahead = "30000101T000000Z"
+    os.rename(f"{managed.root}/backups/{taken[-1]}", f"{managed.root}/backups/{ahead}")
+    managed.do("--set", "cluster.backups_kept=1", "backup")
+    left = set(os.listdir(f"{managed.root}/backups")) - set(others)
+    assert len(left) == 1 and left.isdisjoint([*taken, ahead])
+
+
+def test_a_segment_that_was_archived_and_not_noted_holds_nothing_up(new):
+    managed = new(standbys=0)
+    managed.settings["cluster"].update(archive_dir=f"{managed.root}/archive")
+    managed.write()
+    managed.make()
+    managed.superuser("primary", "checkpoint; create table t (x int); select pg_switch_wal()")
+    notes = f"{managed.root}/primary/pg_wal/archive_status"
+
+    def noted():
+        return sorted(name[:24] for name in os.listdir(notes) if name.endswith(".done") and len(name) == 29)
+
+    wait_until(noted, "a segment is archived")
+    segment = noted()[-1]
+    managed.do("stop")
+    os.rename(f"{notes}/{segment}.done", f"{notes}/{segment}.ready")
+    managed.do("start")
+    wait_until(lambda: segment in noted(), "it counts as archived")
+    # Another one of its name is no success, and stays.
+    with open(f"{managed.root}/archive/{segment}", "r+b") as file:
+        file.write(b"other")
+    managed.do("stop")
+    os.rename(f"{notes}/{segment}.done", f"{notes}/{segment}.ready")
+    managed.do("start")
+    wait_until(lambda: managed.superuser("primary", "select failed_count > 0 from pg_stat_archiver") == "t", "it fails")
+    with open(f"{managed.root}/archive/{segment}", "rb") as file:
+        assert file.read(5) == b"other"
 
 
 def test_replication_is_refused_without_tls_when_certificates_are_given(new):
@@ -206,6 +284,22 @@ def test_a_data_directory_that_holds_something_else(new):
     with open(f"{managed.root}/primary/letter", encoding="utf-8") as file:
         assert file.read() == "precious"
     os.remove(f"{managed.root}/primary/letter")
+    managed.do("init")
+
+
+def test_an_access_rule_that_is_no_rule(new):
+    managed = new(standbys=0).make()
+    rules = f"{managed.root}/primary/pg_hba.conf"
+    with open(rules, encoding="utf-8") as file:
+        good = file.read()
+    with open(rules, "a", encoding="utf-8") as file:
+        file.write("host all all 10.0.0.5 scram-sha-256\n")
+    said = managed.refused("init")
+    assert f"{rules}\n" in said and f"line {good.count(chr(10)) + 1}: invalid IP mask" in said
+    managed.superuser("primary", "select pg_reload_conf()")  # takes over nothing, whatever it answers
+    assert "does not accept its access rules" in managed.refused("init")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write(good)
     managed.do("init")
 
 

@@ -101,6 +101,19 @@ class Managed:
         subprocess.run(["chown", "-R", "postgres", elsewhere], check=False)
         return elsewhere
 
+    def own_pg_ctl(self, script):
+        """Options that put a script before pg_ctl, whose path it has as $pg_ctl."""
+        folder = f"{self.folder}/bin"
+        os.mkdir(folder)
+        programs = os.path.dirname(os.path.realpath(program("postgres")))
+        for name in os.listdir(programs):
+            os.symlink(f"{programs}/{name}", f"{folder}/{name}")
+        os.remove(f"{folder}/pg_ctl")
+        with open(f"{folder}/pg_ctl", "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\npg_ctl={programs}/pg_ctl\n{script}\nexec $pg_ctl "$@"\n')
+        os.chmod(f"{folder}/pg_ctl", 0o755)
+        return ["--set", f"cluster.bin_dir={folder}"]
+
     def kill_after(self, step, *arguments):
         """Runs a command and kills it when it has told of so many things done. False: it ended before."""
         return self.act_after(step, lambda process: process.kill(), *arguments)[0]

@@ -18,6 +18,7 @@ protected:
         for (const auto& part :
              {prepare_switchover_plan(inputs_),
               hand_over_plan(inputs_),
+              promotion_plan(inputs_),
               let_go_plan(inputs_),
               settle_plan(inputs_),
               end_change_plan(inputs_)}) {
@@ -130,6 +131,18 @@ TEST_F(ChangePlansTest, TheChangeIsNotedFirstAndForgottenLast) {
     EXPECT_FALSE(last.pending);
 }
 
+TEST_F(ChangePlansTest, WhatLeadsBackHasNotAskedForThePromotion) {
+    EXPECT_TRUE(places_of<act::promote_server>(hand_over_plan(inputs_)).empty());
+    EXPECT_EQ(places_of<act::promote_server>(promotion_plan(inputs_)).size(), 1U);
+}
+
+TEST_F(ChangePlansTest, TheRightToPromoteFromAfarIsAskedForBeforeWorkIsHeld) {
+    EXPECT_TRUE(places_of<act::require_promotion_right>(whole_switchover()).empty());
+    inputs_.local_nodes = {"primary"};
+    const auto steps = whole_switchover();
+    EXPECT_LT(place_of<act::require_promotion_right>(steps), place_of<act::hold_work>(steps));
+}
+
 TEST_F(ChangePlansTest, GoingBackStartsTheOldPrimaryBeforeWorkGoesOn) {
     const auto steps = return_plan(inputs_);
     const auto started = place_of<act::start_server>(steps);
@@ -201,9 +214,28 @@ TEST_F(ChangePlansTest, AnArchiveBelowTheRootGoesWithIt) {
 }
 
 TEST_F(ChangePlansTest, TheStandbyThatHasMostIsPromoted) {
-    EXPECT_EQ(choose_promotion({{"east", 5}, {"west", 7}}), "west");
-    EXPECT_EQ(choose_promotion({{"east", 7}, {"west", 7}}), "east");
+    EXPECT_EQ(choose_promotion({{"east", 5, ""}, {"west", 7, ""}}), "west");
+    EXPECT_EQ(choose_promotion({{"east", 7, ""}, {"west", 7, ""}}), "east");
     EXPECT_EQ(choose_promotion({}), std::nullopt);
+}
+
+TEST_F(ChangePlansTest, AStandbyThatHasMoreIsNotPassedOver) {
+    const std::vector<promotion_candidate> seen{{"east", 5, "10.0.0.2"}, {"west", 7, "10.0.0.3"}};
+    EXPECT_EQ(promotion_obstacle(seen, "west", true), std::nullopt);
+    const auto why = promotion_obstacle(seen, "east", false);
+    ASSERT_TRUE(why);
+    EXPECT_NE(why->find("west (on 10.0.0.3) has received more than east"), why->npos);
+    EXPECT_EQ(promotion_obstacle({{"east", 7, ""}, {"west", 7, ""}}, "east", true), std::nullopt);
+}
+
+TEST_F(ChangePlansTest, ASilentStandbyMayHaveWhatACommitHasWaitedFor) {
+    const std::vector<promotion_candidate> seen{
+        {"east", 5, "10.0.0.2"}, {"west", std::nullopt, "10.0.0.3"}};
+    EXPECT_EQ(promotion_obstacle(seen, "east", false), std::nullopt);
+    const auto why = promotion_obstacle(seen, "east", true);
+    ASSERT_TRUE(why);
+    EXPECT_NE(why->find("west (on 10.0.0.3) does not answer"), why->npos);
+    EXPECT_TRUE(promotion_obstacle(seen, "west", false));
 }
 
 }  // namespace

@@ -35,6 +35,24 @@ TEST(CheckListsTest, ThereAreThirtyHoweverManyStandbysThereAre) {
     }
 }
 
+TEST(CheckListsTest, SynchronousReplicationIsLookedAtOnceAllIsSetUp) {
+    const auto asks = [](const std::vector<check>& checks) {
+        return std::any_of(checks.begin(), checks.end(), [](const check& each) {
+            return std::any_of(each.what.begin(), each.what.end(), [](const sight& one) {
+                const auto* value = std::get_if<look::server_value>(&one);
+                return value != nullptr &&
+                       value->statement.find("synchronous_standby_names") != std::string::npos;
+            });
+        });
+    };
+    auto cluster = with_standbys(2);
+    EXPECT_FALSE(asks(all_checks(cluster)));
+    cluster.synchronous = true;
+    EXPECT_TRUE(asks(all_checks(cluster)));
+    EXPECT_EQ(all_checks(cluster).size(), 30U);
+    EXPECT_FALSE(asks(checks_of_new_standby(cluster, cluster.standbys[0])));
+}
+
 TEST(CheckListsTest, EachHasANameOfItsOwnAndAHint) {
     std::set<std::string> names;
     for (const check& each : all_checks(with_standbys(2))) {

@@ -9,9 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace pgweir::cluster {
 namespace {
@@ -54,6 +57,31 @@ TEST_F(DataDirectoryTest, ADeadProcessIsNoServer) {
     EXPECT_FALSE(server_runs(folder_));
 }
 
+TEST_F(DataDirectoryTest, AProcessOfAnotherUserIsNoServer) {
+    if (::geteuid() != 0) {
+        write("postmaster.pid", "1\n");  // whose folder cannot be seen
+        EXPECT_FALSE(server_runs(folder_));
+        return;
+    }
+    std::array<int, 2> ready{};
+    ASSERT_EQ(::pipe(ready.data()), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const bool there = ::chdir(folder_.c_str()) == 0 && ::setuid(12345) == 0;
+        ::_exit(there && ::write(ready[1], "x", 1) == 1 ? ::pause() : 1);
+    }
+    char byte{};
+    ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+    write("postmaster.pid", std::to_string(child) + "\n");
+    EXPECT_FALSE(server_runs(folder_));
+    ASSERT_EQ(::chown(folder_.c_str(), 12345, 12345), 0);
+    EXPECT_TRUE(server_runs(folder_));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    ::close(ready[0]);
+    ::close(ready[1]);
+}
+
 TEST_F(DataDirectoryTest, AStandbyHasItsSignalFile) {
     write("standby.signal", "");
     EXPECT_FALSE(is_standby_data(folder_)) << "without PG_VERSION it is no data directory";
@@ -62,6 +90,31 @@ TEST_F(DataDirectoryTest, AStandbyHasItsSignalFile) {
     std::filesystem::remove(folder_ / "standby.signal");
     EXPECT_TRUE(is_data_directory(folder_));
     EXPECT_FALSE(is_standby_data(folder_));
+}
+
+TEST_F(DataDirectoryTest, OnlyFinishedBackupsCount) {
+    namespace fs = std::filesystem;
+    for (const char* name :
+         {"20261127T075800Z",
+          "20261126T075800Z",
+          "20261125T075800Z",
+          "before-upgrade",
+          "20261127T075800Z.kept",
+          "2026",
+          "20261124T075800Z.incoming",
+          "mine.incoming"}) {
+        fs::create_directory(folder_ / name);
+        if (std::string_view(name) != "20261125T075800Z") {
+            write(std::string(name) + "/backup_manifest", "");
+        }
+    }
+    const std::vector<fs::path> expected{
+        folder_ / "20261126T075800Z", folder_ / "20261127T075800Z"};
+    EXPECT_EQ(backups_in(folder_), expected);
+    EXPECT_EQ(
+        unfinished_backups_in(folder_), std::vector<fs::path>{folder_ / "20261124T075800Z.incoming"}
+    );
+    EXPECT_TRUE(backups_in(folder_ / "none").empty());
 }
 
 TEST_F(DataDirectoryTest, TheIdentifierIsTheBeginningOfPgControl) {

@@ -48,6 +48,19 @@ TEST(DrawStatusTest, ARoleThatIsNotTheFilesIsSaid) {
     );
 }
 
+TEST(DrawStatusTest, TwoPrimariesAreSaid) {
+    const auto first = running("primary", server_role::primary);
+    const auto second = running("standby1", server_role::primary);
+    EXPECT_NE(
+        draw_status({first, second}).find("primary and standby1 are primaries at the same time"),
+        std::string::npos
+    );
+    EXPECT_EQ(draw_status({first}).find("at the same time"), std::string::npos);
+    EXPECT_EQ(
+        primaries_among({first, running("standby2", server_role::standby), second}).size(), 2U
+    );
+}
+
 TEST(DrawStatusTest, NotesFollowTheTable) {
     auto silent = running("primary", server_role::primary);
     silent.state = run_state::silent;

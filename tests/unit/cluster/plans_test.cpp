@@ -233,6 +233,15 @@ TEST_F(PlansTest, ACopyOfThePrimaryWaitsForNobody) {
     EXPECT_TRUE(waits[0].standbys.empty());
 }
 
+TEST_F(PlansTest, ForWhomCommitsWaitStaysAsItIsUnlessItIsKnown) {
+    auto in = inputs();
+    EXPECT_TRUE(all<act::set_synchronous>(primary_plan(in)).empty());
+    in.sync_standbys = {"east"};
+    const auto waits = all<act::set_synchronous>(primary_plan(in));
+    ASSERT_EQ(waits.size(), 1U);
+    EXPECT_EQ(waits[0].standbys, std::vector<std::string>{"east"});
+}
+
 TEST_F(PlansTest, IdentifiersAreQuoted) {
     EXPECT_EQ(identifier("user"), "\"user\"");
     EXPECT_EQ(identifier("a\"b"), "\"a\"\"b\"");

@@ -31,8 +31,12 @@ role_sighting silent(const std::string& name, std::optional<server_role> data = 
 
 class RolesTest : public testing::Test {
 protected:
-    std::string chosen(const std::vector<role_sighting>& seen, std::string_view remembered = "") {
-        return choose_primary(cluster_, seen, remembered);
+    std::string chosen(
+        const std::vector<role_sighting>& seen,
+        const std::string& remembered = "",
+        std::optional<pending_change> pending = std::nullopt
+    ) {
+        return choose_primary(cluster_, seen, {remembered, std::move(pending)});
     }
 
     cluster_settings cluster_ = three_servers();
@@ -55,6 +59,20 @@ TEST_F(RolesTest, OfTwoOnOneTimelineTheRememberedOneStays) {
 
 TEST_F(RolesTest, WhenNobodyAnswersTheMemoryDecides) {
     EXPECT_EQ(chosen({silent("primary"), standby_at("east")}, "east"), "east");
+}
+
+TEST_F(RolesTest, APromotionThatWasNotNotedAnyMoreShowsInTheTargetsData) {
+    using enum server_role;
+    const pending_change change{"primary", "east"};
+    const auto seen_with = [](server_role data) {
+        return std::vector{silent("primary", primary), silent("east", data)};
+    };
+    EXPECT_EQ(chosen(seen_with(primary), "primary", change), "east");
+    EXPECT_EQ(chosen(seen_with(standby), "primary", change), "primary");
+    EXPECT_EQ(chosen(seen_with(primary), "primary"), "primary");
+    EXPECT_EQ(
+        chosen({primary_at("primary", 1), silent("east", primary)}, "east", change), "primary"
+    );
 }
 
 TEST_F(RolesTest, WithoutMemoryTheOnlyPrimaryDataDecides) {

@@ -169,8 +169,10 @@ TEST(ServerConfTest, AnArchiveIsUsedWhenItHasAFolder) {
     EXPECT_EQ(found["archive_mode"].value, "on");
     EXPECT_EQ(
         found["archive_command"].value,
-        "'test ! -f \"/srv/archive/%f\" && cp \"%p\" \"/srv/archive/%f.partial\" && "
-        "mv \"/srv/archive/%f.partial\" \"/srv/archive/%f\"'"
+        "'if test -f \"/srv/archive/%f\"; then cmp -s \"%p\" \"/srv/archive/%f\"; else "
+        "cp \"%p\" \"/srv/archive/%f.partial\" && sync \"/srv/archive/%f.partial\" && "
+        "mv \"/srv/archive/%f.partial\" \"/srv/archive/%f\"; fi && "
+        "sync \"/srv/archive/%f\" \"/srv/archive\"'"
     );
 }
 

@@ -65,6 +65,24 @@ TEST(ClusterSettingsTest, NetworksAreSplitAtBlanksAndCommas) {
     );
 }
 
+TEST(ClusterSettingsTest, NetworksThatPgHbaConfTakes) {
+    for (const char* good :
+         {"10.0.0.5/32", "0.0.0.0/0", "::1/128", "fd00::/8", "db.example", "samehost", "samenet"}) {
+        EXPECT_TRUE(settings_from({entry("cluster", "client_networks", good)}, "/")) << good;
+    }
+    for (const auto& [bad, expected] : std::vector<std::pair<const char*, const char*>>{
+             {"10.0.0.5", "10.0.0.5 with a mask, such as 10.0.0.5/32"},
+             {"127.0.0.1/32 ::1", "::1 with a mask, such as ::1/128"},
+             {"10.0.0.5/33", "from 0 to 32 as the mask of 10.0.0.5"},
+             {"10.0.0.5/", "from 0 to 32"},
+             {"fd00::/129", "from 0 to 128"},
+             {"10.0.0/24", "10.0.0 is no address"},
+             {"10.0.0.300/32", "10.0.0.300 is no address"},
+             {"db.example/24", "db.example without a mask"}}) {
+        expect_in(expected, error_of({entry("cluster", "client_networks", bad)}));
+    }
+}
+
 TEST(ClusterSettingsTest, ALaterEntryWins) {
     const auto settings = settings_from(
         {entry("primary", "port", "1111"), entry("primary", "port", "2222")}, "/etc/pgweir"
