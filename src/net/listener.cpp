@@ -48,12 +48,14 @@ public:
           accepted_(std::move(accepted)) {}
 
     void begin() {
+        listens_ = true;
         if (!acceptor_) {
             acceptor_ = loop_.streams().accept(socket_, shared_from_this());
         }
     }
 
     void end() noexcept {
+        listens_ = false;
         acceptor_.reset();
         timer_.cancel();
     }
@@ -67,7 +69,7 @@ public:
         acceptor_.reset();
         timer_.expires_after(retry_after);
         timer_.async_wait([self = shared_from_this()](error_code ec) {
-            if (!ec) {
+            if (!ec && self->listens_) {
                 self->begin();
             }
         });
@@ -80,6 +82,7 @@ private:
     asio::steady_timer timer_;
     listener::callback accepted_;
     std::unique_ptr<acceptor> acceptor_;
+    bool listens_ = false;  // the timer may have fired when it was cancelled
 };
 
 /// The file of a Unix socket, as it is to be.

@@ -14,6 +14,10 @@ namespace {
 constexpr std::size_t plain_size = 96 * 1024;
 constexpr std::size_t out_size = 4 * tls_session::record_limit;
 
+/// What OpenSSL answers by itself to what is no data (a renegotiation that is refused, a change of
+/// keys): more than anybody honest asks for in the life of a connection, in bytes.
+constexpr std::size_t answers_limit = 1024 * 1024;
+
 /// The buffers of a thread. Decrypted bytes may be sent on while they are delivered, so there are
 /// two.
 struct shared_buffers {
@@ -109,8 +113,9 @@ private:
     std::shared_ptr<tls_stream> self_;
     std::string early_;  // to be sent when the handshake is over
     bool visited_ = false;
-    bool ended_ = false;     // the handler has heard the last of it
-    bool released_ = false;  // the session is somebody else's
+    std::size_t answered_ = 0;  // see answers_limit
+    bool ended_ = false;        // the handler has heard the last of it
+    bool released_ = false;     // the session is somebody else's
 };
 
 /// Of the handshake nothing comes of what is here already but records to be sent, or its failure.
@@ -167,6 +172,12 @@ void tls_stream::on_received(std::string_view bytes) {
         tls_buffer out = out_buffer();
         const auto step = session_->read(bytes, plain, out);
         inner_->send(out.view());
+        if (session_->established() && plain.size == 0) {
+            answered_ += out.size;
+            if (answered_ > answers_limit) {
+                return end(std::make_error_code(std::errc::protocol_error));
+            }
+        }
         if (!early_.empty() && session_->established()) {
             send_early();
         }

@@ -3,6 +3,8 @@
 #include "net/loop.hpp"
 #include "protocol/startup.hpp"
 
+#include <utility>
+
 namespace pgweir::pool {
 
 cancel_request::cancel_request(
@@ -17,6 +19,7 @@ cancel_request::cancel_request(
     : loop_(owner),
       key_(key),
       over_(std::move(over)),
+      timeout_(timeout),
       port_(where.port),
       tls_(std::move(tls)),
       connector_(owner, where, options, timeout, [this](int socket, std::error_code) {
@@ -27,7 +30,10 @@ cancel_request::~cancel_request() = default;
 
 void cancel_request::on_connected(int socket) {
     if (socket < 0) {
-        return over_();
+        return finish();
+    }
+    if (timeout_.count() > 0) {
+        loop_.set(*this, net::loop::now() + timeout_);  // who has taken it may be stopped
     }
     if (tls_.context == nullptr) {
         return on_opened({loop_.streams().adopt(socket, *this), nullptr, {}, {}});
@@ -40,13 +46,20 @@ void cancel_request::on_connected(int socket) {
 void cancel_request::on_opened(opened_stream opened) {
     opening_.reset();
     if (opened.stream == nullptr) {
-        return over_();
+        return finish();
     }
     stream_ = std::move(opened.stream);
     stream_->set_handler(*this);
     std::string out;
     protocol::put_cancel_request(out, key_.process_id, key_.secret_key);
     stream_->send(out);
+}
+
+void cancel_request::finish() {
+    clear();
+    if (const auto over = std::exchange(over_, nullptr)) {
+        over();
+    }
 }
 
 }  // namespace pgweir::pool

@@ -7,6 +7,7 @@
 
 #include "net/connector.hpp"
 #include "net/stream.hpp"
+#include "net/timer_wheel.hpp"
 #include "pool/tls_opening.hpp"
 #include "protocol/message.hpp"
 
@@ -16,7 +17,7 @@
 
 namespace pgweir::pool {
 
-class cancel_request final : net::stream_handler {
+class cancel_request final : net::stream_handler, net::deadline {
 public:
     /// With TLS if the terms have a context, and then not without it.
     ///
@@ -41,11 +42,16 @@ private:
 
     void on_drained() override {}
 
-    void on_closed(std::error_code) override { over_(); }
+    void on_closed(std::error_code) override { finish(); }
+
+    void on_deadline(steady_time) override { finish(); }
+
+    void finish();
 
     net::loop& loop_;
     protocol::backend_key key_;
-    std::function<void()> over_;
+    std::function<void()> over_;  // empty once it was called
+    std::chrono::microseconds timeout_;
     int port_;
     tls_terms tls_;
     net::stream_ptr stream_;

@@ -54,6 +54,9 @@ public:
     /// The index of standard_conforming_strings, which is asked for often.
     static constexpr std::size_t conforming_strings = 7;
 
+    /// The same of search_path.
+    static constexpr std::size_t search_path = 6;
+
     /// The same of default_transaction_read_only.
     static constexpr std::size_t default_read_only = 3;
 

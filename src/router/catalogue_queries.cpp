@@ -27,13 +27,12 @@ where c.setting like 'search\_path=%'
 order by 1, 2)";
 
 // oid, schema, name, arguments, arguments that may be left out, variadic, volatility, built in,
-// whether its only argument may be a row, functions that it is made of, types that it takes and
-// gives, definition.
+// whether it can be called with one argument, and so as x.f; functions that it is made of, types
+// that it takes and gives, definition.
 constexpr std::string_view functions = R"(
 select p.oid, n.nspname, p.proname, p.pronargs, p.pronargdefaults, p.provariadic <> 0,
        p.provolatile, p.oid < 16384,
-       p.oid >= 16384 and p.pronargs = 1
-           and (select t.typtype in ('c', 'p') from pg_type t where t.oid = p.proargtypes[0]),
+       p.pronargs >= 1 and p.pronargs - p.pronargdefaults <= 1,
        case when p.oid >= 16384 then concat_ws(' ', a.aggtransfn::oid, a.aggfinalfn::oid,
            a.aggcombinefn::oid, a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid,
            a.aggminvtransfn::oid, a.aggmfinalfn::oid) end,

@@ -24,6 +24,7 @@ void peer_cancels::forward(
         std::move(done)};
     peer& of = peers_[to.id];
     if (of.active.size() >= next.at_once) {
+        std::erase_if(of.waiting, [](const request& one) { return !one.wanted(); });
         of.waiting.push_back(std::move(next));
         return;
     }

@@ -478,10 +478,9 @@ void client::forward(std::string_view bytes) {
         join(bytes);
         bytes = joined;
     }
-    if (bytes.empty()) {
-        return;
+    if (!bytes.empty()) {
+        server_->send(bytes);
     }
-    server_->send(bytes);
     joined.clear();
     if (server_->queued() > net::high_watermark) {
         stream_->pause();

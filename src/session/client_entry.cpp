@@ -222,6 +222,9 @@ void client::enter_console() {
     if (!rest.empty()) {
         on_console(rest);
     }
+    if (state_ == state::console) {
+        read_on();  // it may have sent much while it was logged in
+    }
 }
 
 void client::enter_pool() {

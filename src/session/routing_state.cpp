@@ -27,8 +27,15 @@ const router::name_scope& routing_state::scope(const pool::parameter_set_ptr& pa
     };
     scope_.catalogue = home.database.number;
     scope_.role = extra("role", home.user);
+    if (scope_.role == "none") {
+        scope_.role = home.user;
+    }
     scope_.user = home.user;
-    scope_.search_path = extra("search_path", {});
+    const std::optional<std::string>& path =
+        parameters->values()[pool::parameter_store::search_path];
+    // Empty is the user's default here, and a path with nothing in it there.
+    constexpr std::string_view no_path = "\"\"";
+    scope_.search_path = !path ? std::string_view() : path->empty() ? no_path : *path;
     scope_.strings = parameters->values()[pool::parameter_store::conforming_strings] == "off"
                          ? sql::backslash::escapes
                          : sql::backslash::plain;

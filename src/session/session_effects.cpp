@@ -47,6 +47,15 @@ private:
     prepared before_;
 };
 
+/// A search_path by which CREATE makes something temporary.
+bool makes_all_temporary(const sql::setting& to) noexcept {
+    if (to.name != "search_path" || !to.value) {
+        return false;
+    }
+    const std::size_t at = to.value->find("pg_temp");
+    return at != std::string::npos && to.value->find(',', at) != std::string::npos;
+}
+
 bool effects_reader::step(
     effect::kind what, const sql::statement& one, std::string_view tag, statement_effects& out
 ) {
@@ -68,10 +77,9 @@ bool effects_reader::leaves(leak why, std::string_view tag, statement_effects& o
 void effects_reader::set(sql::setting to, statement_effects& out) {
     if (to.name == "session_authorization") {
         leaves(leak::authorization, out.tag, out);
+    } else if (makes_all_temporary(to)) {
+        leaves(leak::temporary, out.tag, out);
     } else if (!is_transient(to.name)) {
-        if (to.name == "role" && to.value == "none") {
-            to.value.reset();
-        }
         effect& done = out.effects.emplace_back();
         done.what = effect::kind::set;
         done.to = std::move(to);
@@ -80,10 +88,11 @@ void effects_reader::set(sql::setting to, statement_effects& out) {
 
 bool effects_reader::set(const sql::statement& one, statement_effects& out) const {
     out.tag = one.kind == kind::set ? "SET" : "RESET";
+    auto to = sql::read_setting(one, meaning_);
     if (one.local) {
-        return true;
+        return to && makes_all_temporary(*to) ? leaves(leak::temporary, out.tag, out) : true;
     }
-    if (auto to = sql::read_setting(one, meaning_)) {
+    if (to) {
         set(std::move(*to), out);
         return true;
     }
@@ -167,8 +176,11 @@ bool effects_reader::read(const sql::statement& one, statement_effects& out) con
         case kind::code:
             return leaves(leak::code, "", out);
         case kind::prepare:
-            out.prepares = any_statement(one, out);
-            return out.prepares;
+            if (!any_statement(one, out)) {
+                return false;
+            }
+            sql::append_name(one.name, out.prepares);
+            return true;
         case kind::execute:
             return before_ == prepared::what_stays ? leaves(leak::setting, "", out)
                                                    : any_statement(one, out);
@@ -216,10 +228,6 @@ leak_text text_of(leak why) noexcept {
 
 bool survives_failure(leak why) noexcept {
     return why == leak::lock || why == leak::load;
-}
-
-bool prepares_what_stays(const text_effects& all) noexcept {
-    return std::any_of(all.begin(), all.end(), [](const auto& one) { return one.prepares; });
 }
 
 effects_ptr read_effects(std::string_view text, sql::backslash meaning, prepared before) {

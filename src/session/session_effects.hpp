@@ -57,8 +57,8 @@ struct effect {
 };
 
 struct statement_effects {
-    std::string_view tag;   ///< of its CommandComplete; empty: whatever it is
-    bool prepares = false;  ///< PREPARE of something with these effects
+    std::string_view tag;  ///< of its CommandComplete; empty: whatever it is
+    std::string prepares;  ///< PREPARE, under this name, of something with these effects
     std::vector<effect> effects;
 };
 
@@ -66,15 +66,12 @@ struct statement_effects {
 using text_effects = std::vector<statement_effects>;
 using effects_ptr = std::shared_ptr<const text_effects>;
 
-/// Whether the client has prepared, by PREPARE, what would stay in the session: EXECUTE may run it.
+/// Whether the client has prepared what would stay in the session: EXECUTE may run it.
 enum class prepared : std::uint8_t { nothing, what_stays };
 
 effects_ptr read_effects(
     std::string_view text, sql::backslash meaning, prepared before = prepared::nothing
 );
-
-/// The text prepares something that would stay.
-bool prepares_what_stays(const text_effects& all) noexcept;
 
 /// True if it surely stays, though the statement fails or is rolled back.
 bool survives_failure(leak why) noexcept;

@@ -127,8 +127,17 @@ session_watch::finding session_watch::text_of_query(std::string_view text, sql::
 
 effects_ptr session_watch::effects_of(std::string_view text, sql::backslash meaning) {
     effects_ptr found = read_effects(text, meaning, prepared_);
-    if (found && prepares_what_stays(*found)) {
-        prepared_ = prepared::what_stays;
+    if (found) {
+        for (const statement_effects& one : *found) {
+            if (!one.prepares.empty()) {
+                // The names of PREPARE and of Parse are the same.
+                follow().named(
+                    one.prepares,
+                    std::make_shared<const text_effects>(1, statement_effects{{}, {}, one.effects})
+                );
+                prepared_ = prepared::what_stays;
+            }
+        }
     }
     return found;
 }
@@ -143,6 +152,9 @@ session_watch::finding session_watch::text_of_parse(std::string_view body, sql::
         if (const effects_ptr effects = effects_of(text, meaning)) {
             if (!follow().named(name, effects)) {
                 found.leaves = leak::too_many;
+            }
+            if (!name.empty()) {
+                prepared_ = prepared::what_stays;
             }
             return found;
         }

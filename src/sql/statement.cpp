@@ -33,6 +33,12 @@ bool is_temp(const token& one) noexcept {
     return is_any(one, "temp", "temporary");
 }
 
+bool is_session_lock(const token& one) noexcept {
+    return std::any_of(session_locks.begin(), session_locks.end(), [&](std::string_view name) {
+        return names(one, name);
+    });
+}
+
 /// Reads the beginning of a statement. What it does not take is read again by body_reader.
 class head_reader {
 public:
@@ -336,6 +342,7 @@ private:
     int config_depth_ = 0;  // inside of the parentheses of set_config(): their depth
     bool routine_ = false;
     bool updates_ = false;  // the word UPDATE came
+    bool into_ = false;     // what it names is next
     int words_ = 0;
 };
 
@@ -344,6 +351,15 @@ void body_reader::take(const token& one) noexcept {
         is_any(out_.first, "create", "explain")) {
         out_.kind = kind::execute;
         out_.name = one;
+    }
+    if (into_) {
+        out_.temporary = out_.temporary || is_temp(one) || names(one, "pg_temp");
+        into_ = is_any(one, "local", "global", "table");
+    } else if (one.is("into")) {
+        into_ = is_any(out_.first, "select", "with", "explain") || out_.first.is('(');
+    }
+    if (last_.is('.') && is_session_lock(one)) {
+        out_.locks_session = true;  // x.f is f(x)
     }
     if (names(one, "pg_settings")) {
         out_.updates_settings = updates_ || out_.first.is("merge");
@@ -380,11 +396,7 @@ void body_reader::call() noexcept {
         out_.sets_config = out_.sets_config || config_depth_ != 0;  // one inside of another
         config_depth_ = depth_;
     }
-    out_.locks_session =
-        out_.locks_session ||
-        std::any_of(session_locks.begin(), session_locks.end(), [&](std::string_view name) {
-            return names(last_, name);
-        });
+    out_.locks_session = out_.locks_session || is_session_lock(last_);
 }
 
 void body_reader::word(const token& one) noexcept {
@@ -399,9 +411,6 @@ void body_reader::word(const token& one) noexcept {
             const bool opens = one.is("atomic") ? last_.is("begin") : one.is("case") && blocks_ > 0;
             blocks_ += opens ? 1 : one.is("end") && blocks_ > 0 ? -1 : 0;
         }
-    }
-    if (is_temp(one) && last_.is("into") && is_any(out_.first, "select", "with", "explain")) {
-        out_.temporary = true;
     }
 }
 
@@ -418,7 +427,7 @@ void body_reader::code(std::string_view body) noexcept {
         const bool changes =
             first && is_any(one, "set", "reset", "listen", "load", "create", "execute", "discard");
         if (changes || names(one, "set_config") || names(one, "pg_settings") || one.is("execute") ||
-            one.text.find("advisory_lock") != std::string_view::npos) {
+            is_session_lock(one)) {
             out_.kind = kind::code;
         }
     }

@@ -25,20 +25,21 @@ constexpr seconds shortest_pause{5};
 /// A catalogue of some hundred thousand functions takes seconds.
 constexpr seconds patience_for_all{60};
 
-/// Changes when anything is made, changed or dropped that a catalogue speaks of.
+/// Changes when anything is made, changed or dropped that a catalogue speaks of, in whichever order
+/// that is committed.
 constexpr std::string_view fingerprint = R"(
 select string_agg(what, ' ') from (
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_proc union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_class union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_operator union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_rewrite union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_policy union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_inherits union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_type union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_cast union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_constraint union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_db_role_setting union all
-    select concat(count(*), ':', max(xmin::text::bigint)) from pg_catalog.pg_namespace
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_proc union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_class union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_operator union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_rewrite union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_policy union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_inherits union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_type union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_cast union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_constraint union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_db_role_setting union all
+    select concat(count(*), ':', sum(hashint8(xmin::text::bigint))) from pg_catalog.pg_namespace
 ) parts (what))";
 
 }  // namespace

@@ -75,6 +75,8 @@ TO_THE_PRIMARY = {
     "EXPLAIN ANALYZE INSERT": "explain analyze insert into t values (1004, 0) on conflict do nothing",
     "COPY of an INSERT": "copy (insert into t values (1005, 0) on conflict (a) do update set b = 0 returning a) to stdout",
     "pg_notify": "select pg_notify('here', 'there')",
+    "a function in attribute notation": "select (1).changes",
+    "a lock in attribute notation": "select x.pg_try_advisory_lock from generate_series(1::bigint, 1) x",
     "lo_create": "select lo_unlink(lo_create(0))",
     "DECLARE with FOR UPDATE": "begin; declare c cursor for select * from t where a = 1 for update; fetch c; commit",
     "PREPARE of an INSERT": "prepare x as insert into t values (1006, 0) on conflict do nothing; execute x; deallocate x",

@@ -111,11 +111,11 @@ def test_request_that_is_cut_is_routed_too(route):
     r = route()
     for cut in (1, 3, 5, 9):
         with r.pooler.client() as client:
-            client.send(query("update t set b = 1 where a = 1") + query(READ)[:cut])
-            assert client.read_result().tags == ["UPDATE 1"]
+            client.send(query("select pg_backend_pid()") + query(READ)[:cut])
+            assert client.read_result().tags == ["SELECT 1"]
             with r.counted("read on a standby"):
                 client.send(query(READ)[cut:])
-                assert client.read_result().value == "1"
+                assert client.read_result().value == "0"
 
 
 def test_what_waits_behind_a_read_is_not_piled_up(route):
@@ -203,6 +203,37 @@ def test_what_belongs_to_a_session_is_the_primarys(route):
             before = r.count("read on a standby")
             assert not client.query(sql).errors, sql
             assert r.count("read on a standby") == before, sql
+
+
+def test_names_are_looked_up_by_the_path_of_the_session(route):
+    """The same text is a read of a table in one schema, and asks the server about itself in another."""
+    r = route()
+    r.primary.ask("create schema other; grant usage on schema other to public")
+    r.primary.ask("create view other.t as select a, pg_backend_pid() as b from public.t; grant select on other.t to public")
+    r.primary.ask("create schema tenant; grant usage on schema tenant to public")
+    r.primary.ask("create table tenant.own (a int); insert into tenant.own values (5); grant select on tenant.own to public")
+    with r.pooler.client() as client:
+        assert client.ask(READ) == "0"
+        assert not client.query("set search_path = other, public").errors
+        wait_until(lambda: r.primary.ask("select 1") and client.ask(READ) != "0", "the view is there")
+        with r.counted("read on a standby", by=0):
+            for _ in range(5):
+                assert client.ask(READ) == client.ask("select pg_backend_pid()")
+        assert not client.query("set search_path = tenant").errors
+
+        def reads_there():
+            before = r.count("read on a standby")
+            assert client.ask("select a from own") == "5"
+            return r.count("read on a standby") > before
+
+        wait_until(reads_there, "it is known as a read by that path", seconds(30), 0.1)
+        for empty in ("set search_path = ''", "select set_config('search_path', '', false)"):
+            assert not client.query(empty).errors
+            with r.counted("read on a standby", by=0):
+                assert client.query("select a from own").error.code == "42P01"
+    with r.pooler.client(parameters={"options": "-c search_path=other"}) as client:
+        with r.counted("read on a standby", by=0):
+            assert client.ask(READ) == client.ask("select pg_backend_pid()")
 
 
 def test_reads_are_spread_by_weight(route):

@@ -101,6 +101,24 @@ def test_role_never_reaches_the_next_client(narrow, roles):
         assert one.ask("select current_user") == "app"
 
 
+def test_no_role_is_another_one_than_that_of_the_log_in(narrow, roles):
+    """ALTER ROLE ... SET role gives each session one, which RESET ROLE returns to and SET ROLE NONE does not."""
+    roles.ask("alter role app set role = 'reader'")
+    try:
+        narrow.command("RECONNECT")
+        with narrow.client() as one, narrow.client() as other:
+            for _ in range(2):
+                assert other.ask("select current_user") == "reader"
+                one.ask("set role none")
+                assert other.ask("select current_user") == "reader"
+                assert one.ask("select current_user") == "app"
+                one.ask("reset role")
+                assert one.ask("select current_user") == "reader"
+    finally:
+        roles.ask("alter role app reset role")
+        narrow.command("RECONNECT")
+
+
 def test_role_outlives_a_reset_query_that_leaves_it(start_pooler, roles):
     """The server has it after RESET ALL, and that is known of it."""
     pooler = start_pooler(default_pool_size=1, server_reset_query="RESET ALL", server_reset_query_always=1)
@@ -322,7 +340,12 @@ LEAKS = [
     ("a DO block", "do $$ begin perform set_config('app.a', 'leak', false); end $$", "app_a"),
     ("a lock", "select pg_advisory_lock(77)", "lock"),
     ("a lock of a failed query", "select pg_advisory_lock(77), 1/0", "lock"),
+    ("a lock in capitals", "do $$ begin perform PG_ADVISORY_LOCK(77); end $$", "lock"),
+    ("a lock in attribute notation", "select (77::bigint).pg_advisory_lock", "lock"),
     ("a temporary table", "create temp table leak (a int)", "temp"),
+    ("a table that is temporary by its path", "begin; set local search_path = pg_temp, public; create table leak (a int); commit", "temp"),
+    ("select into its own schema", "select 1 as a into pg_temp.leak", "temp"),
+    ("select into in parentheses", "(select 1 as a into local temp leak)", "temp"),
     ("select into", "select 1 as a into temp leak", "temp"),
     ("a cursor", "begin; declare leak cursor with hold for select 1; commit", "cursor"),
     ("listen", "listen leak", "listen"),
@@ -358,7 +381,13 @@ def test_what_was_prepared_reaches_nobody_when_it_is_executed(pair):
     one, other = pair
     one.query("prepare s as select set_config('app.a', 'leak', false)")
     one.query("prepare l as select pg_advisory_lock(77)")
-    for run in (query("execute s"), query("explain analyze execute s"), query("execute l")):
+    for run in (
+        query("execute s"),
+        query("explain analyze execute s"),
+        bind((), "s") + execute() + sync(),
+        query("execute l"),
+        bind((), "l") + execute() + sync(),
+    ):
         one.send(run)
         assert not one.read_result().errors
         assert show(other, "app.a") in (None, "") and other.ask(SEEN["lock"]) == ""

@@ -252,7 +252,7 @@ TEST(SessionEffectsTest, Settings) {
     EXPECT_EQ(effects_of("set local a = 1"), "[SET:]");
     EXPECT_EQ(effects_of("set transaction read only"), "[:]");
     EXPECT_EQ(effects_of("set transaction_isolation = serializable"), "[SET:]");
-    EXPECT_EQ(effects_of("set role none"), "[SET:role!]");
+    EXPECT_EQ(effects_of("set role none"), "[SET:role=none]");
     EXPECT_EQ(
         effects_of("select set_config('a', 'b', false), set_config('c', 'd', false)"), "[:a=bc=d]"
     );

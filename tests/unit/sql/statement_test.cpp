@@ -244,6 +244,11 @@ TEST(StatementTest, WhatIsTemporary) {
           "create function pg_temp.f() returns int language sql as 'select 1'",
           "select 1 into temp t",
           "select 1 into temporary table t",
+          "select 1 as a into pg_temp.t",
+          "select 1 as a into \"pg_temp\".t",
+          "select 1 as a into local temp t",
+          "select 1 as a into global temporary table t",
+          "(select 1 as a into temp t)",
           "with a as (select 1) select * into temp t from a"}) {
         EXPECT_TRUE(only(sql).temporary) << sql;
     }
