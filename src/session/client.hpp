@@ -336,6 +336,7 @@ private:
     sql::backslash backslashes() const noexcept;
     void take_committed();
     void take_own_settings(const std::vector<effect>& steps);
+    void ignore_value(std::string_view name, std::string_view value) const;
     void read_on();
     void give_back();
     void cancel_waiting();

@@ -24,8 +24,6 @@ constexpr std::size_t segment_limit = reply_guard::request_limit;
 /// of a page of the log, of the first of a segment at most.
 constexpr std::uint64_t page_header = 40;
 
-constexpr std::string_view own_prefix = "pgweir.";
-
 /// A function has dropped it behind our back; the primary's is prepared anew.
 constexpr std::string_view no_such_statement = "26000";
 
@@ -86,24 +84,14 @@ void client::take_routing_options() {
     if (!routing_) {
         return;
     }
-    pool::extra_values extras = parameters_->extras();
-    for (const own_parameter what :
-         {own_parameter::routing, own_parameter::read_consistency, own_parameter::read_after}) {
-        const auto found = extras.find(std::string(own_prefix).append(session::name_of(what)));
-        if (found == extras.end()) {
-            continue;
+    pool::extra_values extras;
+    for (const auto& [name, value] : parameters_->extras()) {
+        const auto own = settable_parameter(name);
+        if (!own) {
+            extras.emplace(name, value);
+        } else if (!routing_->session.begin_with(*own, value)) {
+            ignore_value(name, value);
         }
-        if (!routing_->session.begin_with(what, found->second)) {
-            log::warning(
-                "client {} {}/{}: {} = \"{}\" at log-in is no value of it, and is ignored",
-                id_,
-                database(),
-                user(),
-                found->first,
-                found->second
-            );
-        }
-        extras.erase(found);
     }
     if (extras.size() != parameters_->extras().size()) {
         parameters_ = host_.parameters().intern(parameters_->values(), std::move(extras));
@@ -650,25 +638,24 @@ void client::take_own_settings(const std::vector<effect>& steps) {
             routing_->session.reset_all();
             continue;
         }
-        for (const own_parameter what :
-             {own_parameter::routing, own_parameter::read_consistency, own_parameter::read_after}) {
-            if (step.to.name != std::string(own_prefix).append(session::name_of(what))) {
-                continue;
-            }
-            if (!step.to.value) {
-                routing_->session.reset(what);
-            } else if (!routing_->session.set(what, *step.to.value)) {
-                log::warning(
-                    "client {} {}/{}: {} = \"{}\" is no value of it, and is ignored",
-                    id_,
-                    database(),
-                    user(),
-                    step.to.name,
-                    *step.to.value
-                );
-            }
+        const auto own = settable_parameter(step.to.name);
+        if (own && !step.to.value) {
+            routing_->session.reset(*own);
+        } else if (own && !routing_->session.set(*own, *step.to.value)) {
+            ignore_value(step.to.name, *step.to.value);
         }
     }
+}
+
+void client::ignore_value(std::string_view name, std::string_view value) const {
+    log::warning(
+        "client {} {}/{}: {} = \"{}\" is no value of it, and is ignored",
+        id_,
+        database(),
+        user(),
+        name,
+        value
+    );
 }
 
 /// What was asked of a server has been answered, or nobody waits for the answer any more.

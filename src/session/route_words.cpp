@@ -151,6 +151,20 @@ std::string_view name_of(own_parameter what) noexcept {
     return {};
 }
 
+std::optional<own_parameter> settable_parameter(std::string_view name) noexcept {
+    constexpr std::string_view prefix = "pgweir.";
+    if (!name.starts_with(prefix)) {
+        return std::nullopt;
+    }
+    name.remove_prefix(prefix.size());
+    for (const auto& [word, parameter] : own_names) {
+        if (name == word && parameter != own_parameter::last_write) {
+            return parameter;
+        }
+    }
+    return std::nullopt;
+}
+
 std::optional<own_statement> read_own(std::string_view text, sql::backslash meaning) noexcept {
     if (!may_control(text)) {
         return std::nullopt;

@@ -46,6 +46,9 @@ enum class own_parameter : std::uint8_t { routing, read_consistency, read_after,
 
 std::string_view name_of(own_parameter what) noexcept;
 
+/// The parameter of this name ("pgweir.routing") that a session may set.
+std::optional<own_parameter> settable_parameter(std::string_view name) noexcept;
+
 struct own_statement {
     enum class kind : std::uint8_t { set, reset, show };
     kind what = kind::set;

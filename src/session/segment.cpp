@@ -71,13 +71,13 @@ public:
     }
 
     void finish() {
-        for (std::size_t i = 0; i < parsed_; i++) {
-            const bool is_bound = i < parsed_names_.size() && bound_[i];
-            const bool goes_along =
-                i < parsed_names_.size() && court_.keeps_names && !parsed_names_[i].empty();
-            if (!is_bound && !goes_along) {
-                refuse(reason::session_state);  // to be used later, on the same server
-            }
+        bool used_later = parsed_ > parsed_names_.size();  // on the same server; or nobody knows
+        for (std::size_t i = 0; i < std::min(parsed_, parsed_names_.size()); i++) {
+            const bool goes_along = court_.keeps_names && !parsed_names_[i].empty();
+            used_later = used_later || (!bound_[i] && !goes_along);
+        }
+        if (used_later) {
+            refuse(reason::session_state);
         }
         to_.reads = sound_ && texts_ > 0;
         to_.harmless = to_.reads && harmless_;
