@@ -10,15 +10,20 @@
 #include "server/snapshots.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <fmt/format.h>
 
+#include <sys/signalfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <mutex>
+#include <system_error>
 
 namespace pgweir::server {
 
@@ -214,15 +219,32 @@ result<net::engine_kind> choose_engine(config::io_engine wanted) {
     return net::engine_kind::epoll;
 }
 
+/// Signals are read from a descriptor, like everything else: no thread is interrupted by one, for
+/// all threads, the main one and those that start later, hold them. They are held to the end: one
+/// that comes while everything is taken down must not kill.
 struct supervisor::signals {
-    explicit signals(boost::asio::io_context& context)
-        : set(context, SIGHUP, SIGINT, SIGTERM), ticks(context) {
-        for (int number : {SIGQUIT, SIGUSR1, SIGUSR2}) {
-            set.add(number);
+    explicit signals(boost::asio::io_context& context) : arrived(context), ticks(context) {
+        ::sigset_t watched;
+        ::sigemptyset(&watched);
+        for (int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2}) {
+            ::sigaddset(&watched, number);
         }
+        ::pthread_sigmask(SIG_BLOCK, &watched, nullptr);
+        const int descriptor = ::signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
+        if (descriptor < 0) {
+            throw std::system_error(errno, std::generic_category(), "signalfd");
+        }
+        arrived.assign(descriptor);
     }
 
-    boost::asio::signal_set set;
+    /// Its number; nothing if there is none.
+    std::optional<int> next() {
+        ::signalfd_siginfo info{};
+        const ssize_t size = ::read(arrived.native_handle(), &info, sizeof info);
+        return size == sizeof info ? std::optional(static_cast<int>(info.ssi_signo)) : std::nullopt;
+    }
+
+    boost::asio::posix::stream_descriptor arrived;
     boost::asio::steady_timer ticks;
 };
 
@@ -527,30 +549,11 @@ void supervisor::stop_listening() {
 
 // Running and ending.
 
-namespace {
-
-constexpr int watched_signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2};
-
-/// Signals are the main thread's: the others, and those whom they start, begin with signals held.
-/// At the end the main thread holds them too: one that comes while everything is taken down must
-/// not kill.
-void mask_signals(int how) {
-    sigset_t set;
-    ::sigemptyset(&set);
-    for (int number : watched_signals) {
-        ::sigaddset(&set, number);
-    }
-    ::pthread_sigmask(how, &set, nullptr);
-}
-
-}  // namespace
-
 bool supervisor::run(std::function<void()> in_charge) {
     in_charge_ = std::move(in_charge);
     stats_due_ = net::loop::now() + runtime_->configuration->global.stats_period;
     watch_signals();
     tick();
-    mask_signals(SIG_BLOCK);
     for (auto& w : workers_) {
         w->start();
     }
@@ -560,7 +563,6 @@ bool supervisor::run(std::function<void()> in_charge) {
         open_door();
         in_charge_();
     }
-    mask_signals(SIG_UNBLOCK);
     log::info(
         "pgweir {} is ready: {} worker{} on {}, {} database{}",
         PGWEIR_VERSION,
@@ -582,17 +584,20 @@ bool supervisor::run(std::function<void()> in_charge) {
     }
     shared_.computing.stop(seconds(3600));  // ends by itself, and reads what is taken down next
     shared_.asking_outside.stop();
-    mask_signals(SIG_BLOCK);
     log::info("pgweir has ended");
     return !stayed_behind_;
 }
 
 void supervisor::watch_signals() {
-    signals_->set.async_wait([this](boost::system::error_code ec, int number) {
-        if (!ec) {
-            on_signal(number);
-            watch_signals();
+    using boost::asio::posix::descriptor_base;
+    signals_->arrived.async_wait(descriptor_base::wait_read, [this](boost::system::error_code ec) {
+        if (ec) {
+            return;
         }
+        while (const auto number = signals_->next()) {
+            on_signal(*number);
+        }
+        watch_signals();
     });
 }
 

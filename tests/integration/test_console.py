@@ -591,7 +591,7 @@ def test_start_with_a_broken_file_fails_with_its_line(start_pooler, primary, how
     pooler.expect_exit = True
     try:
         pooler.spawn()
-        assert pooler.process.wait(seconds(30)) == 1
+        assert pooler.exit_of(pooler.process, 30) == 1
         assert re.search(r"pgweir\.ini:\d+", pooler.log()), pooler.log()
     finally:
         pooler.remove()

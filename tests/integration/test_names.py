@@ -95,7 +95,7 @@ def test_servers_of_the_process_before_are_no_exception(start, names, primary):
         process = process_of(client)
         names.set(NOWHERE)
         old = pooler.restart()
-        assert old.wait(seconds(20)) == 0
+        assert pooler.exit_of(old) == 0
         wait_until(lambda: primary.backends(f"pid = {process}") == 0, "its server is closed")
         names.set(HERE)
         assert process_of(client) != process

@@ -65,14 +65,14 @@ def test_both_sockets_go_over(pooler):
     old = pooler.restart()
     with pooler.client() as client, over_unix(pooler) as local:
         assert client.ask("select 1") == "1" and local.ask("select 2") == "2"
-    assert old.wait(seconds(20)) == 0
+    assert pooler.exit_of(old) == 0
     goes_on(pooler)
 
 
 def test_three_in_a_row(pooler):
     for _ in range(3):
         old = pooler.restart()
-        assert old.wait(seconds(20)) == 0
+        assert pooler.exit_of(old) == 0
         goes_on(pooler)
 
 
@@ -91,7 +91,7 @@ def test_files_are_the_new_process_s():
         assert pid() == pooler.process.pid
         old = pooler.restart()
         wait_until(lambda: pid() == pooler.process.pid, "the pidfile is the new process's")
-        assert old.wait(seconds(20)) == 0
+        assert pooler.exit_of(old) == 0
         assert pid() == pooler.process.pid and os.path.exists(pooler.unix_address)
         assert os.stat(door(pooler)).st_mode & 0o777 == 0o600
         pooler._end()
@@ -114,7 +114,7 @@ def test_in_the_background(pooler):
     try:
         assert new != old.pid
         pooler.expect_exit = True
-        assert old.wait(seconds(20)) == 0
+        assert pooler.exit_of(old) == 0
         with pooler.client() as client:
             assert client.ask("select 1") == "1"
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -138,7 +138,7 @@ def test_settings_that_need_a_restart_are_the_new_ones(pooler):
         assert client.ask("select 1") == "1"
     del pooler.settings["listen_port_primary"]
     old = pooler.restart()
-    assert old.wait(seconds(20)) == 0
+    assert pooler.exit_of(old) == 0
     with pytest.raises(ConnectionRefusedError):
         Wire(("127.0.0.1", other), timeout=seconds(20))
     assert not os.path.exists(f"{pooler.folder}/.s.PGSQL.{other}")
@@ -154,7 +154,7 @@ def test_transaction_finishes_where_it_began(pooler, primary):
     assert client.ask("select count(*) from restarted") == "1"
     assert old.poll() is None and client.query("rollback").errors == []
     client.close()
-    assert old.wait(seconds(20)) == 0
+    assert pooler.exit_of(old) == 0
 
 
 def test_cancel_request_finds_its_client_in_the_old_process(pooler, primary):
@@ -193,7 +193,7 @@ def test_without_a_directory_for_unix_sockets(start_pooler):
     old = pooler.restart()
     with pooler.client() as client:
         assert client.ask("select 1") == "1"
-    assert old.wait(seconds(20)) == 0
+    assert pooler.exit_of(old) == 0
 
 
 def test_nobody_is_turned_away_meanwhile(pooler):
@@ -230,9 +230,9 @@ def test_nobody_is_turned_away_meanwhile(pooler):
 # Clients go over when nothing of them is anywhere but in the old process.
 
 
-def over(old):
+def over(pooler, old):
     """The old process has ended: whoever is still connected has gone over."""
-    assert old.wait(seconds(30)) == 0
+    assert pooler.exit_of(old, 30) == 0
 
 
 def test_idle_clients_go_over(pooler):
@@ -240,7 +240,7 @@ def test_idle_clients_go_over(pooler):
     local = [over_unix(pooler) for _ in range(3)]
     assert clients[0].ask("select 0") == "0"
     old = pooler.restart()
-    over(old)
+    over(pooler, old)
     for number, client in enumerate(clients + local):
         assert client.ask(f"select {number}") == str(number)
     assert len([row for row in pooler.show("CLIENTS") if row["database"] == "app"]) == len(clients + local)
@@ -253,7 +253,7 @@ def test_clients_go_over_again_and_again(pooler):
     client = pooler.client()
     client.query("set application_name = 'wanderer'")
     for _ in range(4):
-        over(pooler.restart())
+        over(pooler, pooler.restart())
         assert client.ask("show application_name") == "wanderer"
     client.close()
 
@@ -264,7 +264,7 @@ def test_settings_go_with_their_client(pooler):
     one.query("set statement_timeout = '7s'")
     one.query("set search_path = pg_catalog, public")
     one.query("set timezone = 'Asia/Tokyo'")
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     for name, value in [("statement_timeout", "7s"), ("search_path", "pg_catalog, public"), ("timezone", "Asia/Tokyo")]:
         assert one.ask(f"show {name}") == value
         assert other.ask(f"show {name}") != value
@@ -293,7 +293,7 @@ def test_prepared_statements_go_with_their_client(pooler):
     for _ in range(3):  # often enough to be shared
         client.send(parse("select $1::int * 2", "", [23]) + bind(["4"]) + execute() + sync())
         assert client.read_result().value == "8"
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     assert run(client, "plus", "41") == "42"
     assert client.ask("execute by_sql") == "7"
     check_error(client.query("prepare by_sql as select 8").error, "42P05")
@@ -316,7 +316,7 @@ def test_statement_without_a_name_is_used_before_its_client_goes(pooler):
     assert old.poll() is None
     client.send(bind(["41"]) + execute() + sync())
     assert client.read_result().value == "42"
-    over(old)
+    over(pooler, old)
     assert client.ask("select 1") == "1"
     client.close()
 
@@ -330,7 +330,7 @@ def test_half_a_message_goes_with_its_client(pooler):
         client.send(message[:cut])
         clients.append((client, message[cut:]))
     wait_until(lambda: len(pooler.show("CLIENTS")) == len(clients) + 1, "all are there")
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     for client, rest in clients:
         client.send(rest)
         assert client.read_result().value == "a text that is cut somewhere"
@@ -347,7 +347,7 @@ def test_client_that_waits_goes_over_with_its_request(start_pooler):
     old = pooler.restart()
     assert waiting.read_result().value == "served"
     assert old.poll() is None and holder.query("commit").errors == []
-    over(old)
+    over(pooler, old)
     assert holder.ask("select 1") == "1"
     holder.close()
     waiting.close()
@@ -359,7 +359,7 @@ def test_client_goes_over_when_its_transaction_ends(pooler):
     old = pooler.restart()
     assert client.ask("select 5") == "5" and old.poll() is None
     client.query("commit")
-    over(old)
+    over(pooler, old)
     assert client.ask("select 6") == "6"
     client.close()
 
@@ -376,8 +376,8 @@ def test_client_of_the_process_before_the_last_one(pooler, primary):
     check_error(client.read_result().error, "57014")
     assert oldest.poll() is None and old.poll() is None
     client.query("rollback")
-    over(oldest)
-    over(old)
+    over(pooler, oldest)
+    over(pooler, old)
     assert client.ask("select 1") == "1"
     assert len([row for row in pooler.show("CLIENTS") if row["database"] == "app"]) == 1
     client.close()
@@ -391,7 +391,7 @@ def test_client_that_reads_slowly_goes_over_when_it_has_all(pooler):
     works(pooler)
     assert old.poll() is None
     assert len(client.read_result().rows) == rows
-    over(old)
+    over(pooler, old)
     assert client.ask("select 1") == "1"
     client.close()
 
@@ -408,7 +408,7 @@ def test_sessions_whose_clients_read_slowly_go_over(start_pooler, primary):
     works(pooler)
     for client, size in zip(clients, sizes):
         assert len(client.read_result().value) == size
-    over(old)
+    over(pooler, old)
     for client in clients:
         assert client.ask("select 1") == "1"
         client.close()
@@ -417,9 +417,9 @@ def test_sessions_whose_clients_read_slowly_go_over(start_pooler, primary):
 def test_cancel_key_goes_with_its_client(pooler, primary):
     running = "state = 'active' and query like 'select pg_sleep%'"
     clients = [pooler.client() for _ in range(4)]
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     pooler.settings["workers"] = 1  # fewer than the keys speak of, maybe
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     for client in clients:
         client.send(query("select pg_sleep(60)"))
         wait_until(lambda: primary.backends(running) == 1, "it runs")
@@ -433,7 +433,7 @@ def test_keys_of_scram_go_over(start_pooler, primary):
     secret = primary.ask("select rolpassword from pg_authid where rolname = 'scram_user'")
     pooler = start_pooler(auth_type="scram-sha-256", passwords={"scram_user": secret, "admin_user": "admin secret"})
     client = pooler.client(user="scram_user", password="scram secret")
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     assert client.ask("select current_user") == "scram_user"
     client.close()
     assert secret not in pooler.log()
@@ -443,7 +443,7 @@ def test_database_that_is_no_more(start_pooler):
     pooler = start_pooler()
     client = pooler.client(database="second")
     del pooler.databases["second"]
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     check_error(client.read_to_end().error, "3D000", severity="FATAL")
 
 
@@ -472,7 +472,7 @@ def test_idle_servers_go_over(pooler, primary):
     before = server_processes(primary)
     assert len(before) == 3
     for _ in range(2):
-        over(pooler.restart())
+        over(pooler, pooler.restart())
         wait_until(lambda: pooler.pool()["sv_idle"] == 3, "they are idle there")
         assert server_processes(primary) == before
         assert {int(row["remote_pid"]) for row in pooler.show("SERVERS")} == before
@@ -488,7 +488,7 @@ def test_what_was_prepared_on_a_server_is_nobodys(start_pooler, primary):
     client.send(parse("select $1::int + 1", "plus", [23]) + sync())
     client.read_result()
     before = server_processes(primary)
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     other = pooler.client()
     other.send(parse("select $1::int * 10", "times", [23]) + sync())
     other.read_result()
@@ -505,7 +505,7 @@ def test_servers_of_another_configuration_do_not_go_over(start_pooler, primary):
     open_servers(pooler, 2)
     before = server_processes(primary)
     pooler.databases["app"] += " timezone=Asia/Tokyo"
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     with pooler.client() as client:
         assert client.ask("show timezone") == "Asia/Tokyo"
     wait_until(lambda: not before & server_processes(primary), "the old ones are closed")
@@ -516,7 +516,7 @@ def test_no_more_servers_go_over_than_there_may_be(start_pooler, primary):
     open_servers(pooler, 4)
     pooler.settings["default_pool_size"] = 2
     before = server_processes(primary)
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     wait_until(lambda: pooler.pool()["sv_idle"] == 2, "two are idle")
     wait_until(lambda: len(server_processes(primary)) == 2, "two are closed")
     assert server_processes(primary) < before
@@ -532,7 +532,7 @@ def test_session_goes_over_with_its_server(start_pooler, primary):
     process = client.ask("select pg_backend_pid()")
     waiting = pooler.client()
     for _ in range(2):
-        over(pooler.restart())
+        over(pooler, pooler.restart())
         assert client.ask("select n from own") == "7"
         client.send(bind([], "kept") + execute() + sync())
         assert client.read_result().value == "7"
@@ -543,7 +543,7 @@ def test_session_goes_over_with_its_server(start_pooler, primary):
     wait_until(lambda: primary.backends("state = 'active' and query like 'select pg_sleep%'") == 1, "it runs")
     client.cancel()
     check_error(client.read_result().error, "57014")
-    over(pooler.restart())
+    over(pooler, pooler.restart())
     assert client.ask("select n from own") == "7", "it has been cancelled before, and goes over all the same"
     client.close()
     assert waiting.ask("select to_regclass('own') is null") == "t", "the next one finds nothing of it"
@@ -558,7 +558,7 @@ def test_sessions_go_over_when_their_transaction_ends(start_pooler):
     old = pooler.restart()
     assert client.ask("select n from own") == "7" and old.poll() is None
     client.query("commit")
-    over(old)
+    over(pooler, old)
     assert client.ask("select n from own") == "7"
     client.close()
 
@@ -570,7 +570,7 @@ def test_own_write_is_seen_after_it(replicas, start_pooler):
     client = r.pooler.client()
     client.query("update t set b = 5 where a = 1")
     for _ in range(2):
-        over(r.pooler.restart())
+        over(r.pooler, r.pooler.restart())
         assert client.ask(READ) == "5"
     r.resume_replay()
     wait_until(lambda: r.client_reads(client, READ) and r.count("read on a standby") > 0, "it reads there again")
@@ -588,7 +588,7 @@ def stays(pooler, client):
         works(pooler)
     assert old.poll() is None
     client.close()
-    over(old)
+    over(pooler, old)
 
 
 def test_client_over_tls_stays(start_pooler, cluster):
@@ -618,7 +618,7 @@ def test_next_process_that_dies_later(pooler):
     for number in range(3):
         assert client.ask(f"select {number}") == str(number)
     client.close()
-    over(old)
+    over(pooler, old)
     pooler.earlier.clear()
     pooler.process = old
     pooler.expect_exit = True
@@ -637,8 +637,8 @@ def test_start_while_the_process_before_the_dead_one_finishes(pooler):
     goes_on(pooler)
     assert client.query("commit").errors == []
     client.close()
-    over(old)
-    over(pooler.restart())
+    over(pooler, old)
+    over(pooler, pooler.restart())
     goes_on(pooler)
 
 
@@ -671,7 +671,7 @@ def test_pgbench_notices_nothing(start_pooler, primary, protocol):
 
             for _ in range(3):
                 wait_until(runs, "it runs", seconds(30))
-                over(pooler.restart())
+                over(pooler, pooler.restart())
             assert bench.poll() is None, said()
             bench.send_signal(signal.SIGALRM)  # as if its time were over
             assert bench.wait(seconds(60)) == 0, said()

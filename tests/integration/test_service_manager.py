@@ -56,7 +56,7 @@ def test_next_process_is_the_one_to_watch(start_pooler, monkeypatch, manager):
     old = pooler.restart()
     new = {"READY": "1", "MAINPID": str(pooler.process.pid)}
     assert told(manager) == new and told(manager) == new
-    assert old.wait(seconds(20)) == 0
+    assert pooler.exit_of(old) == 0
     pooler.expect_exit = True
     pooler.signal(signal.SIGQUIT)
     assert told(manager) == {"STOPPING": "1"}, "of the new process; the old one said nothing"

@@ -749,4 +749,4 @@ def test_session_with_a_server_over_tls_stays_in_its_process(tls_pooler):
     time.sleep(1)  # longer than the old process looks for clients that can go
     assert client.ask("select n from own") == "7" and old.poll() is None
     client.close()
-    assert old.wait(seconds(30)) == 0
+    assert pooler.exit_of(old, 30) == 0

@@ -71,6 +71,22 @@ def userlist(passwords):
     return "".join(f'"{user}" "{secret}"\n' for user, secret in passwords.items())
 
 
+def states_of_threads(process):
+    """What each thread of a process is at, to be printed when it does not do what it should."""
+    wanted = ("Name:", "State:", "SigPnd:", "ShdPnd:", "SigBlk:")
+    lines = []
+    for thread in sorted(os.listdir(f"/proc/{process}/task"), key=int):
+        try:
+            with open(f"/proc/{process}/task/{thread}/status", encoding="utf-8") as file:
+                lines.append(" ".join(" ".join(line.split()) for line in file if line.startswith(wanted)))
+            for what in ("wchan", "syscall"):
+                with open(f"/proc/{process}/task/{thread}/{what}", encoding="utf-8") as file:
+                    lines[-1] += f" {what}: {file.read().strip()}"
+        except OSError as failure:
+            lines.append(f"thread {thread}: {failure}")
+    return "\n".join(lines)
+
+
 def executable():
     """The program's path; of a copy, where user postgres may not reach the build."""
     path = os.path.abspath(shutil.which(PROGRAM) or PROGRAM)
@@ -210,7 +226,7 @@ class Pooler:
                 self._end()
             self.check_exit()
             for old in self.earlier:
-                assert old.wait(seconds(30)) == 0, f"exit {old.returncode}:\n{self.log()}"
+                assert self.exit_of(old, 30) == 0, f"exit {old.returncode}:\n{self.log()}"
         finally:
             self.remove()
 
@@ -230,7 +246,7 @@ class Pooler:
         except subprocess.TimeoutExpired:
             # Another signal than the first: two of a kind may count as one, if the first has not been seen yet.
             self.signal(signal.SIGQUIT)
-            self.process.wait(seconds(30))
+            self.exit_of(self.process, 30)
 
     def check_exit(self):
         if not IS_PGBOUNCER:
@@ -239,7 +255,15 @@ class Pooler:
 
     def wait_for_exit(self, timeout=10):
         self.expect_exit = True
-        return self.process.wait(seconds(timeout))
+        return self.exit_of(self.process, timeout)
+
+    def exit_of(self, process, timeout=20):
+        """The exit code of this process or an earlier one, which is to end now."""
+        try:
+            return process.wait(seconds(timeout))
+        except subprocess.TimeoutExpired:
+            state = states_of_threads(process.pid)
+        raise AssertionError(f"process {process.pid} does not end:\n{state}\n{self.log()[-4000:]}")
 
     def signal(self, number):
         self.process.send_signal(number)
