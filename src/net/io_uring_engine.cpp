@@ -119,6 +119,7 @@ private:
     void on_canceled();
     void on_sent(int result);
     void deliver_held();
+    bool read_last_words();
 
     // What is to be asked for.
     bool wants_receive() const noexcept;
@@ -719,6 +720,9 @@ void uring_stream::on_ready() {
         if (receiving_ && !paused_ && !std::exchange(last_words_awaited_, true)) {
             return engine_.make_ready(*this);  // after one more look
         }
+        if (!receiving_ && !paused_ && !at_end_ && read_last_words()) {
+            return;
+        }
         return report_end(std::error_code(error_, std::generic_category()));
     }
     held_.reset();
@@ -733,6 +737,20 @@ void uring_stream::on_ready() {
     } else if (wants_receive()) {
         engine_.ask(*this);
     }
+}
+
+/// What the receive that is over has left behind. False if it is nothing.
+bool uring_stream::read_last_words() {
+    std::array<char, 16 * 1024> buffer;
+    const ssize_t got = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got <= 0) {
+        return false;
+    }
+    handler_->on_received({buffer.data(), std::size_t(got)});
+    if (!closed()) {
+        engine_.make_ready(*this);
+    }
+    return true;
 }
 
 void uring_stream::resume() noexcept {

@@ -367,6 +367,19 @@ TEST_P(StreamTest, LastWordsComeBeforeTheEndThatASendHasFound) {
     EXPECT_EQ(told.received, "FATAL: going down");
 }
 
+TEST_P(StreamTest, ManyLastWordsComeBeforeTheEndThatASendHasFound) {
+    auto [s, other] = open(told);
+    other.write(pattern(100'000));  // so that more is expected to come in bulk
+    until([&] { return told.received.size() == 100'000; });
+    told.received.clear();
+    const std::string bytes = pattern(150'000);
+    other.write(bytes);
+    other.close();
+    s->send(pattern(100'000));
+    until([&] { return told.closed > 0; });
+    EXPECT_TRUE(told.received == bytes) << told.received.size();
+}
+
 TEST_P(StreamTest, HandlerMayCloseTheStreamInsideOfADelivery) {
     auto [s, other] = open(told);
     stream_ptr& self = s;
