@@ -368,6 +368,32 @@ def test_message_to_nobody_is_never_continued_to_the_next_client(with_fake):
         assert other.ask("select 1") == ("second" if WORKERS == 1 else "first")
 
 
+@pgweir_only
+def test_server_that_holds_a_cancel_request_is_left_after_a_while(with_fake):
+    """Nothing is said on such a connection, and its end is the server's business; not for ever."""
+    running, left = threading.Event(), threading.Event()
+
+    def script(connection):
+        if connection.read_packet()[:4] == struct.pack("!i", 80877102):
+            connection.socket.settimeout(None)
+            connection.hold()
+            left.set()
+            return
+        connection.welcome()
+        if connection.read_message().type == "Q":
+            running.set()
+            assert left.wait(seconds(30))
+            connection.send(one_row("late"))
+        connection.serve()
+
+    pooler, _ = with_fake(script)
+    with pooler.client("fake") as client:
+        client.send(query("select 1"))
+        assert running.wait(seconds(30))
+        client.cancel()
+        assert client.read_result().value == "late"
+
+
 @pytest.mark.parametrize("closes", [True, False])
 def test_fatal_error_of_the_server_ends_the_clients_connection(with_fake, closes):
     """The request has been given to the server: it is not repeated elsewhere behind the error."""
