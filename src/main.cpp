@@ -12,6 +12,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -207,7 +209,13 @@ int run(const command_line& options) {
         server::tell_of_readiness();
         server::tell_parent();
     };
-    return boss.run(in_charge) ? 0 : 1;
+    const int code = boss.run(in_charge) ? 0 : 1;
+    if (boss.waits_for_a_name()) {
+        // The system's resolver cannot be called off, and taking down its thread would wait for it.
+        pid = server::pid_file();
+        ::_exit(code);
+    }
+    return code;
 }
 
 }  // namespace

@@ -20,7 +20,7 @@
 namespace pgweir::handover {
 
 /// Of all messages. Processes of different versions refuse each other.
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 
 enum class kind : std::uint8_t {
     hello = 1,

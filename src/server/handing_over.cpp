@@ -43,6 +43,7 @@ void handing_over::stop() {
     if (thread_.joinable()) {
         thread_.join();
     }
+    door_.reset();
 }
 
 void handing_over::run() {

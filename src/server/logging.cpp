@@ -113,7 +113,7 @@ result<logging::opened> logging::open(const config::settings& settings) const {
                 return known.first == settings.syslog_facility;
             });
         next.syslog_facility = facility != std::end(facilities) ? facility->second : LOG_DAEMON;
-        next.syslog_ident = settings.syslog_ident;
+        next.syslog_ident = std::make_unique<const std::string>(settings.syslog_ident);
         sinks.push_back(std::make_shared<syslog_sink>());
     }
     next.logger = std::make_shared<spdlog::logger>("pgweir", sinks.begin(), sinks.end());
@@ -125,9 +125,10 @@ result<logging::opened> logging::open(const config::settings& settings) const {
 }
 
 void logging::use(opened&& next) {
-    if (!next.syslog_ident.empty()) {
-        std::swap(syslog_ident_, next.syslog_ident);
-        ::openlog(syslog_ident_.c_str(), LOG_PID, next.syslog_facility);
+    if (next.syslog_ident != nullptr) {
+        const std::string& ident = *next.syslog_ident;
+        ::openlog(ident.empty() ? nullptr : ident.c_str(), LOG_PID, next.syslog_facility);
+        syslog_ident_ = std::move(next.syslog_ident);  // lines are written meanwhile
     }
     {
         const std::lock_guard lock(mutex_);

@@ -28,7 +28,7 @@ public:
     /// before use().
     struct opened {
         std::shared_ptr<spdlog::logger> logger;
-        std::string syslog_ident;
+        std::unique_ptr<const std::string> syslog_ident;  // null: without syslog
         int syslog_facility = 0;
         int verbosity = 0;
     };
@@ -44,9 +44,9 @@ public:
 private:
     const console console_;
     const int verbosity_;
-    std::mutex mutex_;                        // not held while a line is written
-    std::shared_ptr<spdlog::logger> logger_;  // under mutex_
-    std::string syslog_ident_;                // the system's library keeps a pointer to it
+    std::mutex mutex_;                                 // not held while a line is written
+    std::shared_ptr<spdlog::logger> logger_;           // under mutex_
+    std::unique_ptr<const std::string> syslog_ident_;  // the system's library has a pointer to it
 };
 
 }  // namespace pgweir::server

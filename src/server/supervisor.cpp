@@ -638,8 +638,15 @@ void supervisor::on_signal(int number) {
 void supervisor::tick() {
     signals_->ticks.expires_after(tick_length);
     signals_->ticks.async_wait([this](boost::system::error_code ec) {
-        if (ec || stopping_) {
+        if (ec) {
             return;
+        }
+        if (stopping_) {
+            // The end is never held up: not even a wake-up that has gone missing could do that.
+            for (auto& w : workers_) {
+                w->post([] {});
+            }
+            return tick();
         }
         const steady_time now = net::loop::now();
         shared_.pools.run(
@@ -657,8 +664,7 @@ void supervisor::tick() {
         }
         const bool over =
             (shutdown_ == shutdown_stage::handed_over && nobody_left()) ||
-            (shutdown_ == shutdown_stage::waiting_for_clients &&
-             shared_.clients == shared_.exempt && handing_over_.all_sent()) ||
+            (shutdown_ == shutdown_stage::waiting_for_clients && no_clients()) ||
             (shutdown_ == shutdown_stage::waiting_for_servers &&
              shared_.pools.run(pool::pool_directory::outside, [](auto& core, pool::actions&) {
                  return core.servers_in_use(nullptr) == 0;

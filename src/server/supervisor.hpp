@@ -75,6 +75,9 @@ public:
     /// process may be told so; on any thread.
     bool run(std::function<void()> in_charge);
 
+    /// After run(): somebody's name is still being looked up, and the destructor waits for that.
+    bool waits_for_a_name() const { return shared_.names.under_way() != 0; }
+
     worker& worker_of(pool::worker_id id) noexcept { return *workers_[id]; }
 
     /// Where the client with this cancel key is. One that was made by a process with more workers
@@ -205,8 +208,12 @@ private:
     void take_client(session::carried_client&& who, descriptor socket, descriptor server) override;
     void take_server(pool::carried_server&& what, descriptor socket) override;
     bool nobody_left() const;
+    bool no_clients() const;
     void look_after_clients();
     void begin_accepting() override;
+
+    bool is_to_end() const override { return shared_.shutting_down; }
+
     void took_over() override;
     void stayed_behind(const std::string& why) override;
     void is_alone() override;

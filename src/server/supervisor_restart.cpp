@@ -178,13 +178,17 @@ void supervisor::give(int process) {
 /// still in the process before this one: they come this way, and so do their cancel requests. On
 /// the supervisor's thread.
 bool supervisor::nobody_left() const {
+    return no_clients() && net::loop::now() >= may_end_at_ && !shared_.predecessor.get();
+}
+
+/// Neither here nor on the way to the next process or back.
+bool supervisor::no_clients() const {
     const bool none_under_way = handing_over_.all_sent();  // one that comes back is counted first
     int clients = 0;
     for (const auto& w : workers_) {
         clients += w->load();
     }
-    return clients == shared_.exempt && none_under_way && handing_over_.all_sent() &&
-           net::loop::now() >= may_end_at_ && !shared_.predecessor.get();
+    return clients == shared_.exempt && none_under_way && handing_over_.all_sent();
 }
 
 /// Clients leave by themselves when a transaction ends; who could not then, may be able to now. On

@@ -265,6 +265,10 @@ result<void> taking_over::take_place() {
         return senseless();
     }
     owner_->begin_accepting();
+    if (owner_->is_to_end()) {
+        channel_ = handover::channel(descriptor());  // so that it accepts again at once
+        return failure{"this process has been told to end"};
+    }
     auto told = channel_.send(handover::put(kind::accepting), short_patience);
     auto done = told ? channel_.receive(short_patience) : told.error();
     if (done && done->what.what == kind::refusal) {

@@ -24,6 +24,9 @@ public:
     /// Accepts on the sockets that were lent, and on its own.
     virtual void begin_accepting() = 0;
 
+    /// It has been told to end: the other process had better go on.
+    virtual bool is_to_end() const = 0;
+
     /// They are its own from now on.
     virtual void took_over() = 0;
 

@@ -1,14 +1,15 @@
 """Names of hosts: what they mean is kept for a while, and servers follow when it changes."""
 
+import os
 import shutil
+import signal
 
 import pytest
 
 from harness import pgweir_only
 from names import HOST, Names
-from pooler import seconds
 from postgres import temporary_folder
-from wire import query, wait_until
+from wire import query, startup_packet, wait_until
 
 pytestmark = pgweir_only
 
@@ -111,3 +112,17 @@ def test_host_that_there_is_not(start, names):
         attempts = pooler.log().count("cannot connect: Host not found")
         wait_until(lambda: pooler.log().count("cannot connect: Host not found") > attempts + 1, "it is tried again")
     assert hosts(pooler) == {HOST: ""}, "it is not asked for again"
+
+
+def test_end_does_not_wait_for_the_resolver(start, names):
+    names.set("never")
+    pooler = start()
+    with pooler.raw() as client:
+        client.send(startup_packet({"user": "app", "database": "named"}))
+        wait_until(
+            lambda: {row["list"]: row["items"] for row in pooler.show("LISTS")}["dns_queries"] == "1",
+            "the resolver is asked",
+        )
+        pooler.signal(signal.SIGQUIT)
+        assert pooler.wait_for_exit() == 0
+    assert [name for name in os.listdir(pooler.folder) if name.startswith(".s.")] == []

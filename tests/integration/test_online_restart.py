@@ -745,7 +745,7 @@ class Impostor:
     def say(self, kind, body=b""):
         self.socket.sendall(struct.pack("!IB", len(body), kind) + body)
 
-    def hello(self, version=1):
+    def hello(self, version=2):
         self.say(self.HELLO, struct.pack("!II", version, 4) + b"test")
 
     def hear(self):

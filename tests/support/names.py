@@ -12,6 +12,7 @@ SOURCE = """
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int getaddrinfo(const char* host, const char* service, const struct addrinfo* hints, struct addrinfo** found)
 {
@@ -26,6 +27,9 @@ int getaddrinfo(const char* host, const char* service, const struct addrinfo* hi
             addresses[0] = 0;
         }
         fclose(file);
+    }
+    while (strcmp(addresses, "never") == 0) {
+        pause();
     }
     int result = EAI_NONAME;
     struct addrinfo** next = found;
@@ -59,7 +63,7 @@ class Names:
         }
 
     def set(self, address):
-        """One, or several with blanks between them; empty: there is no such host."""
+        """One, or several with blanks between them; empty: there is no such host; never: nobody says."""
         with open(f"{self.file}.new", "w", encoding="utf-8") as file:
             file.write(address)
         os.chmod(f"{self.file}.new", 0o644)
