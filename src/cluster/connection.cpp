@@ -84,6 +84,11 @@ auto with_parameters(const connection_target& target, Use&& use) {
         "replication",
         "client_encoding",
         "options",
+        // A machine that is gone is noticed within half a minute, whatever it was asked for.
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
         static_cast<const char*>(nullptr)};
     const std::array values{
         target.host.c_str(),
@@ -98,6 +103,10 @@ auto with_parameters(const connection_target& target, Use&& use) {
         // A replication connection has no database to convert for.
         target.kind == connection_kind::replication ? nullptr : "UTF8",
         target.options.empty() ? nullptr : target.options.c_str(),
+        "10",
+        "5",
+        "3",
+        "30000",
         static_cast<const char*>(nullptr)};
     return use(keys.data(), values.data());
 }

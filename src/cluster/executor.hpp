@@ -60,6 +60,14 @@ public:
     result<int> ask_primary_major() const;
 
 private:
+    /// How the data of a server that does not run stand to the primary's timeline.
+    enum class history {
+        continued,    ///< cleanly stopped before the primary's left it: it only has to follow
+        parted,       ///< it may have what the primary has not: pg_rewind looks
+        same_number,  ///< of the primary's own timeline, or of another one with its number
+        newer,        ///< it has gone on where the primary has not
+    };
+
     result<bool> done(const act::make_directory& what) const;
     result<bool> done(const act::write_file& what) const;
     result<bool> done(const act::keep_password& what) const;
@@ -144,7 +152,7 @@ private:
     result<connection> connect_for_replication() const;
     result<bool> is_copy_of_primary(const node& standby) const;
     result<bool> same_cluster_as_primary(const node& server) const;
-    result<bool> is_continued_by_primary(const node& server) const;
+    result<history> history_of(const node& server) const;
     result<note> rewind(const node& server);
     result<void> clean_archive(const std::vector<std::filesystem::path>& backups) const;
     std::string conninfo_to_primary(const node& server) const;

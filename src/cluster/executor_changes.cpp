@@ -318,19 +318,15 @@ result<bool> executor::done(const act::match_history& what) const {
     return server_runs(what.server.data);
 }
 
-/// True of a server that was stopped cleanly on a timeline that the primary's has left behind the
-/// end of its data: it only has to follow. Nothing is asked of the primary's files, which may say
-/// for minutes after a promotion that it is a standby.
-result<bool> executor::is_continued_by_primary(const node& server) const {
+/// Nothing is asked of the primary's files, which may say for minutes after a promotion that it is
+/// a standby.
+result<executor::history> executor::history_of(const node& server) const {
     const auto control = run("pg_controldata", {"-D", server.data.string()});
     if (!control) {
         return control.error();
     }
     const auto end = read_lsn(control_value(control->text, "Latest checkpoint location"));
     const std::string timeline = control_value(control->text, "Latest checkpoint's TimeLineID");
-    if (control_value(control->text, "Database cluster state") != "shut down" || !end) {
-        return false;
-    }
     auto primary = connect_for_replication();
     if (!primary) {
         return primary.error();
@@ -340,18 +336,22 @@ result<bool> executor::is_continued_by_primary(const node& server) const {
         return failure{who ? "the primary does not tell its timeline" : who.error().message};
     }
     const std::string& theirs = *who->front()[1];
+    const unsigned long ours_number = std::strtoul(timeline.c_str(), nullptr, 10);
+    if (ours_number > std::strtoul(theirs.c_str(), nullptr, 10)) {
+        return history::newer;
+    }
     if (theirs == timeline) {
-        return false;  // two may have come to the same number on ways of their own
+        return history::same_number;
     }
-    const auto history = primary->query("TIMELINE_HISTORY " + theirs);
-    if (!history || history->empty() || history->front().size() < 2 || !history->front()[1]) {
-        return false;
+    if (control_value(control->text, "Database cluster state") != "shut down" || !end) {
+        return history::parted;
     }
-    const auto left = end_of_timeline(
-        *history->front()[1],
-        static_cast<std::uint32_t>(std::strtoul(timeline.c_str(), nullptr, 10))
-    );
-    return left && *left > *end;
+    const auto text = primary->query("TIMELINE_HISTORY " + theirs);
+    if (!text || text->empty() || text->front().size() < 2 || !text->front()[1]) {
+        return history::parted;
+    }
+    const auto left = end_of_timeline(*text->front()[1], static_cast<std::uint32_t>(ours_number));
+    return left && *left > *end ? history::continued : history::parted;
 }
 
 result<note> executor::rewind(const node& server) {
@@ -369,6 +369,10 @@ result<note> executor::rewind(const node& server) {
              (server.config / "postgresql.conf").string()});
     if (!output) {
         return output.error();
+    }
+    // From now on it is a standby, whoever starts it.
+    if (const auto marked = write_text(server.data / "standby.signal", "", 0600); !marked) {
+        return marked.error();
     }
     std::error_code error;
     fs::remove(rewinding_mark(server), error);
@@ -390,15 +394,24 @@ result<note> executor::act_on(const act::match_history& what) {
         } else if (fs::exists(rewinding_mark(server), error)) {
             reason = "an earlier pg_rewind was interrupted";
         } else {
-            const auto goes_on = is_continued_by_primary(server);
-            if (!goes_on || *goes_on) {
-                return goes_on ? result<note>{note{"nothing to rewind"}} : goes_on.error();
+            const auto past = history_of(server);
+            if (!past) {
+                return past.error();
             }
-            auto rewound = rewind(server);
-            if (rewound) {
-                return rewound;
+            if (*past == history::continued) {
+                return note{"nothing to rewind"};
             }
-            reason = "pg_rewind could not: " + rewound.error().message;
+            if (*past == history::newer) {
+                reason = "it has gone on where the primary has not: its timeline is the newer one";
+            } else if (*past == history::same_number && !is_standby_data(server.data)) {
+                reason = "it was a primary on the timeline of the same number";
+            } else {
+                auto rewound = rewind(server);
+                if (rewound) {
+                    return rewound;
+                }
+                reason = "pg_rewind could not: " + rewound.error().message;
+            }
         }
     }
     if (!is_vacant(server.data)) {

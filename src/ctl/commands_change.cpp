@@ -159,15 +159,16 @@ bool becomes_primary(const context& in, const node& target) {
     return true;
 }
 
-/// Holds, stops, verifies, promotes. 0 when the target is the primary.
-int hand_over(context& in, change& what, const change_inputs& inputs) {
+/// Holds, stops, verifies, promotes. 0 when the target is the primary. `asked`: by an earlier run,
+/// maybe, so that the target may become the primary whatever happens here.
+int hand_over(context& in, change& what, const change_inputs& inputs, bool asked) {
     const node& to = what.after.primary;
     if (!carry_out(in, cluster::hand_over_plan(inputs), what.before_machine)) {
         switch (look_at_promotion(in, to)) {
             case promotion::done:
                 return 0;
             case promotion::not_done:
-                return go_back(in, what, inputs);
+                return asked ? stand_still(in, what) : go_back(in, what, inputs);
             case promotion::unknown:
                 return stand_still(in, what);
         }
@@ -351,6 +352,15 @@ int switchover(const common_options& options, const std::string& to, double hold
         in.out->say(fmt::format("{} is the primary already.\n", from));
         return 0;
     }
+    if (const std::string& now = in.settings.primary.name; now != from && now != *chosen) {
+        return in.out->complain(fmt::format(
+            "{0} has become the primary meanwhile, so the change from {1} to {2} is over. Type: "
+            "pgweirctl rejoin {1}; then, if {0} is not to stay it, pgweirctl switchover",
+            now,
+            from,
+            *chosen
+        ));
+    }
     if (!cluster::is_data_directory(in.settings.find(from)->data)) {
         return in.out->complain(fmt::format(
             "the primary {} is on another machine, where it has to be stopped: run pgweirctl "
@@ -399,7 +409,7 @@ int switchover(const common_options& options, const std::string& to, double hold
     const auto begun = std::chrono::steady_clock::now();
     std::optional<signals_held_back> patience(std::in_place);
     if (!already) {
-        if (const int failed = hand_over(in, what, inputs); failed != 0) {
+        if (const int failed = hand_over(in, what, inputs, pending && stopped); failed != 0) {
             return failed;
         }
     }
@@ -481,6 +491,11 @@ int promote(const common_options& options, const std::string& name, bool force) 
     }
     if (!verify(in, cluster::primary_checks(in.settings))) {
         return in.out->complain(fmt::format("{} does not pass its checks", *chosen));
+    }
+    for (const node& each : what.after.standbys) {
+        if (each.name != from && !inputs.is_local(each)) {
+            in.out->say(fmt::format("On {}: pgweirctl rejoin {}\n", each.host, each.name));
+        }
     }
     in.out->say(fmt::format(
         "{} is the primary. When the machine of {} is well: pgweirctl rejoin {}\n",

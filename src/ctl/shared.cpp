@@ -160,9 +160,9 @@ void warn_of_pending(const context& in) {
         return;
     }
     const auto& change = *in.state.pending;
-    const std::string finish = in.settings.primary.name == change.to
-                                   ? "pgweirctl rejoin " + change.from
-                                   : "pgweirctl switchover --to " + change.to;
+    const std::string finish = in.settings.primary.name == change.from
+                                   ? "pgweirctl switchover --to " + change.to
+                                   : "pgweirctl rejoin " + change.from;
     in.out->say(fmt::format(
         "A change of primary from {} to {} has begun and not ended: {} finishes it.\n",
         change.from,

@@ -10,6 +10,7 @@ import pytest
 
 from managed import Ledger
 from pooler import seconds
+from postgres import program, unprivileged
 
 
 @pytest.mark.parametrize("routing", ["off", "on"])
@@ -321,3 +322,47 @@ def test_impatience_does_not_leave_work_held(make):
         connection.execute("commit")
         assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
     assert managed.primary_now() == "primary"
+
+
+def test_a_change_that_somebody_else_has_decided_is_over(make):
+    """A switchover got stuck when the old primary was stopped, and then another standby was promoted."""
+    managed = make(standbys=2, pooler=False)
+    alone = ["--set", "pooler.host="]
+    failing = managed.own_pg_ctl('case "$*" in *promote*) exit 1;; esac')
+    said = managed.refused(*alone, *failing, "switchover", "--to", "standby1")
+    assert "may or may not have been promoted" in said
+    managed.superuser("standby2", "select pg_promote()")
+    assert "pgweirctl rejoin primary finishes it" in managed.run("status").stdout
+    said = managed.refused(*alone, "switchover", "--to", "standby1")
+    assert "standby2 has become the primary meanwhile" in said
+    assert managed.superuser("standby1", "select pg_is_in_recovery()") == "t"
+    managed.do("rejoin", "primary")
+    assert managed.superuser("primary", "select pg_is_in_recovery()") == "t"
+    assert "finishes it" not in managed.run("status").stdout
+
+
+def test_two_ways_on_to_the_same_timeline_are_not_taken_for_one(make):
+    managed = make(standbys=2, pooler=False)
+    managed.kill_server("primary")
+    for name in ("standby1", "standby2"):
+        managed.superuser(name, "select pg_promote()")
+    managed.superuser("standby2", "create table lost as select 1 as x")
+    managed.do("stop", "standby2")
+    said = managed.do("rejoin", "standby2")
+    assert "copied again" in said and "timeline of the same number" in said
+    assert managed.superuser("standby2", "select to_regclass('lost') is null") == "t"
+    subprocess.run(["test", "-e", f"{managed.root}/standby2.backup/PG_VERSION"], check=True)
+
+
+def test_data_that_are_newer_than_the_primarys_are_kept(make):
+    """An old primary came up alone after a power failure, while its successor did not."""
+    managed = make(pooler=False)
+    managed.kill_server("primary")
+    managed.do("promote", "standby1")
+    managed.superuser("standby1", "create table kept as select 1 as x")
+    managed.do("stop", "standby1")
+    start = [program("pg_ctl"), "-D", f"{managed.root}/primary", "-w", "-s", "-l", f"{managed.root}/by_hand.log", "start"]
+    subprocess.run(start, check=True, cwd="/", stdin=subprocess.DEVNULL, **unprivileged())
+    said = managed.do("rejoin", "standby1")
+    assert "copied again" in said and "timeline is the newer one" in said
+    subprocess.run(["test", "-e", f"{managed.root}/standby1.backup/PG_VERSION"], check=True)
