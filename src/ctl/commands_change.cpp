@@ -385,7 +385,7 @@ int switchover(const common_options& options, const std::string& to, double hold
     print_heading(in, fmt::format("Switchover from {} to {}", from, *chosen));
     change what(in, from, *chosen);
     const bool already = in.settings.primary.name == *chosen;
-    const bool stopped = !cluster::server_runs(what.before.primary.data);
+    bool stopped = !cluster::server_runs(what.before.primary.data);
     const change_inputs inputs{
         what.before,
         what.after,
@@ -394,7 +394,9 @@ int switchover(const common_options& options, const std::string& to, double hold
         local_nodes(in.settings)};
     if (!already && !(pending && stopped) &&
         !carry_out(in, cluster::prepare_switchover_plan(inputs), what.before_machine)) {
-        if (in.mode == run_mode::real && !cluster::server_runs(what.before.primary.data)) {
+        stopped = in.mode == run_mode::real && !cluster::server_runs(what.before.primary.data);
+        // What the earlier run began to stop may have come to its end just now.
+        if (stopped && !pending) {
             return in.out->complain(fmt::format(
                 "no switchover: {0} is still to be the primary, and does not run. Type: pgweirctl "
                 "start {0}. If it is lost: pgweirctl promote {1}",
@@ -402,9 +404,11 @@ int switchover(const common_options& options, const std::string& to, double hold
                 *chosen
             ));
         }
-        return in.out->complain(
-            fmt::format("no switchover: {} is the primary as before, and work goes on", from)
-        );
+        if (!stopped) {
+            return in.out->complain(
+                fmt::format("no switchover: {} is the primary as before, and work goes on", from)
+            );
+        }
     }
     const auto begun = std::chrono::steady_clock::now();
     std::optional<signals_held_back> patience(std::in_place);
