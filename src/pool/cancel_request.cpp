@@ -14,7 +14,7 @@ cancel_request::cancel_request(
     const net::socket_options& options,
     std::chrono::microseconds timeout,
     protocol::backend_key key,
-    std::function<void()> over
+    std::function<void(bool known)> over
 )
     : loop_(owner),
       key_(key),
@@ -30,7 +30,7 @@ cancel_request::~cancel_request() = default;
 
 void cancel_request::on_connected(int socket) {
     if (socket < 0) {
-        return finish();
+        return finish(true);
     }
     if (timeout_.count() > 0) {
         loop_.set(*this, net::loop::now() + timeout_);  // who has taken it may be stopped
@@ -46,7 +46,7 @@ void cancel_request::on_connected(int socket) {
 void cancel_request::on_opened(opened_stream opened) {
     opening_.reset();
     if (opened.stream == nullptr) {
-        return finish();
+        return finish(true);
     }
     stream_ = std::move(opened.stream);
     stream_->set_handler(*this);
@@ -55,10 +55,10 @@ void cancel_request::on_opened(opened_stream opened) {
     stream_->send(out);
 }
 
-void cancel_request::finish() {
+void cancel_request::finish(bool known) {
     clear();
     if (const auto over = std::exchange(over_, nullptr)) {
-        over();
+        over(known);
     }
 }
 

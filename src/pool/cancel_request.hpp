@@ -21,8 +21,10 @@ class cancel_request final : net::stream_handler, net::deadline {
 public:
     /// With TLS if the terms have a context, and then not without it.
     ///
-    /// `over` is called once, from the loop, whatever became of it, and may not destroy this object
-    /// within the call. Destroying it ends the request; `over` is then not called.
+    /// `over` is called once, from the loop, and may not destroy this object within the call; with
+    /// false if the request went out and the server has not closed the connection within `timeout`,
+    /// so that what it asks for may still happen. Destroying the object ends the request; `over` is
+    /// then not called.
     cancel_request(
         net::loop& owner,
         const net::target& where,
@@ -30,7 +32,7 @@ public:
         const net::socket_options& options,
         std::chrono::microseconds timeout,
         protocol::backend_key key,
-        std::function<void()> over
+        std::function<void(bool known)> over
     );
     ~cancel_request();
 
@@ -42,15 +44,15 @@ private:
 
     void on_drained() override {}
 
-    void on_closed(std::error_code) override { finish(); }
+    void on_closed(std::error_code) override { finish(true); }
 
-    void on_deadline(steady_time) override { finish(); }
+    void on_deadline(steady_time) override { finish(stream_ == nullptr); }
 
-    void finish();
+    void finish(bool known);
 
     net::loop& loop_;
     protocol::backend_key key_;
-    std::function<void()> over_;  // empty once it was called
+    std::function<void(bool known)> over_;  // empty once it was called
     std::chrono::microseconds timeout_;
     int port_;
     tls_terms tls_;

@@ -5,11 +5,11 @@
 #include "net/name_cache.hpp"
 #include "net/tls_stream.hpp"
 #include "pool/pool_directory.hpp"
+#include "pool/reset_query.hpp"
 #include "pool/server_host.hpp"
 #include "protocol/message.hpp"
 #include "protocol/statement_messages.hpp"
 #include "sql/gate.hpp"
-#include "sql/statement.hpp"
 
 #include <algorithm>
 
@@ -42,27 +42,6 @@ constexpr seconds patience{10};
 
 /// Each is a connection of its own, and a client may ask for as many as it likes.
 constexpr std::size_t cancels_at_once = 8;
-
-enum class resets : std::uint8_t {
-    nothing,
-    all_but_role,  ///< RESET ALL
-    all,           ///< DISCARD ALL
-};
-
-resets resets_of(std::string_view query) noexcept {
-    sql::statement_reader statements(query);
-    sql::statement one;
-    resets found = resets::nothing;
-    while (statements.next(one)) {
-        if (one.kind == sql::statement_kind::discard_all) {
-            return resets::all;
-        }
-        if (one.kind == sql::statement_kind::reset_all) {
-            found = resets::all_but_role;
-        }
-    }
-    return found;
-}
 
 constexpr std::string_view empty_query = "<empty>";
 constexpr std::string_view discard_query = "DISCARD ALL";
@@ -764,28 +743,11 @@ void server_connection::on_task_done() {
 void server_connection::on_reset_done() {
     const std::string& usual = host_->settings().server_reset_query;
     const bool discarded = std::exchange(soiled_, false);
-    const resets done = discarded ? resets::all : resets_of(usual);
-    if (done != resets::nothing) {
-        forget_unreported(done == resets::all);
-    }
+    parameters_ = settings_after(
+        discarded ? discard_query : usual, host_->parameters(), *parameters_, *reported_
+    );
     reset_due_ = reset_due_ && discarded && usual != discard_query;
     setup_due_ = setup_due_ || (discarded && !connect_query_.empty());
-}
-
-/// Parameters have their defaults again, the role perhaps; those that are reported were reported.
-void server_connection::forget_unreported(bool role_too) {
-    parameter_values values = parameters_->values();
-    for (std::size_t i = 0; i < values.size(); i++) {
-        if (!reported_->values()[i]) {
-            values[i].reset();
-        }
-    }
-    extra_values extras;
-    const auto role = parameters_->extras().find("role");
-    if (!role_too && role != parameters_->extras().end()) {
-        extras.insert(*role);
-    }
-    parameters_ = host_->parameters().intern(std::move(values), std::move(extras));
 }
 
 void server_connection::check() {
@@ -883,7 +845,10 @@ void server_connection::cancel(std::function<void()> done) {
     host_->send_cancel(*this);
 }
 
-void server_connection::cancel_over() {
+void server_connection::cancel_over(bool known) {
+    if (!known) {
+        poison();  // it might come while another client's query runs
+    }
     // Which of several has ended does not matter: the server is held until all have.
     const auto done = std::move(cancels_.back());
     cancels_.pop_back();

@@ -212,10 +212,11 @@ public:
     /// Joins the loop of another worker. May end the connection.
     void attach(server_host& host);
 
-    /// Sends a cancel request for what is running now. The server is held until its end is known;
-    /// `done` is called then, or when the server is gone; at once if several are under way already.
+    /// Sends a cancel request for what is running now. The server is held until its end is known,
+    /// and never reused if that is not to be known; `done` is called then, or when the server is
+    /// gone; at once if several are under way already.
     void cancel(std::function<void()> done);
-    void cancel_over();
+    void cancel_over(bool known);
 
     // What the console shows.
 
@@ -322,7 +323,6 @@ private:
     void take_parameters();
     void on_task_done();
     void on_reset_done();
-    void forget_unreported(bool role_too);
     void drain();
     void occupy();
     void clean_up();

@@ -78,8 +78,8 @@ public:
     virtual void remove(server_connection& server) noexcept = 0;
 
     /// Sends a cancel request for what a server is running, on a connection of its own, and calls
-    /// `server.cancel_over()` when the server's host has closed it, unless the server is gone by
-    /// then.
+    /// `server.cancel_over()` when the server's host has closed it or has not for too long, unless
+    /// the server is gone by then.
     virtual void send_cancel(server_connection& server) = 0;
 
 protected:

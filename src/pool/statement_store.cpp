@@ -131,7 +131,8 @@ statement_ptr statement_store::find_or_make(
     }
     const std::size_t size = definition.size() + overhead;
     const std::size_t limit = limit_.load(std::memory_order_relaxed);
-    if (there_is == room::limited && limit != 0 && bytes_ + size > limit) {
+    const std::size_t taken = (bytes() + size) / (there_is == room::twice ? 2 : 1);
+    if (there_is != room::made && limit != 0 && taken > limit) {
         return nullptr;
     }
     std::unique_ptr<statement> made(new statement);
@@ -153,14 +154,14 @@ statement_ptr statement_store::find_or_make(
     return statement_ptr(made.release());
 }
 
+bool statement_store::has_room(std::size_t definitions) const noexcept {
+    const std::size_t limit = limit_.load(std::memory_order_relaxed);
+    return limit == 0 || bytes() + definitions <= limit;
+}
+
 std::size_t statement_store::size() const {
     const std::lock_guard lock(mutex_);
     return count_;
-}
-
-std::size_t statement_store::bytes() const {
-    const std::lock_guard lock(mutex_);
-    return bytes_;
 }
 
 }  // namespace pgweir::pool

@@ -115,8 +115,11 @@ public:
         alone,  ///< it is not known under which settings the text will be parsed
     };
 
-    /// `made`: the client has it already, from another process, and does not lose it for a limit.
-    enum class room : std::uint8_t { limited, made };
+    enum class room : std::uint8_t {
+        limited,
+        twice,  ///< as much as the limit: for who cannot do without
+        made,   ///< the client has it already, from another process, and does not lose it
+    };
 
     /// The statement with this definition, for clients of one pool (`scope`) whose settings are
     /// these. Null if it would be a new one and there is no room for it.
@@ -158,10 +161,13 @@ public:
     /// The texts of unnamed statements that came lately.
     recurring_texts& recurring() noexcept { return recurring_; }
 
+    /// True if there seems to be room for definitions of so many bytes.
+    bool has_room(std::size_t definitions) const noexcept;
+
     std::size_t size() const;
 
     /// What all statements take, about.
-    std::size_t bytes() const;
+    std::size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
 
     /// What a statement takes beside its definition, about.
     static constexpr std::size_t overhead = sizeof(statement) + 64;
@@ -203,10 +209,10 @@ private:
     const parameter_store& parameters_;
     std::array<std::size_t, 5> literal_settings_{};  // their indexes
     mutable std::mutex mutex_;
-    index index_;                    // under mutex_; does not own
-    std::uint64_t last_number_ = 0;  // under mutex_
-    std::size_t count_ = 0;          // under mutex_; those out of the index included
-    std::size_t bytes_ = 0;          // under mutex_
+    index index_;                        // under mutex_; does not own
+    std::uint64_t last_number_ = 0;      // under mutex_
+    std::size_t count_ = 0;              // under mutex_; those out of the index included
+    std::atomic<std::size_t> bytes_{0};  // written under mutex_
     std::atomic<std::size_t> limit_{0};
     std::atomic<std::uint64_t> last_turn_{0};
     recurring_texts recurring_;

@@ -42,7 +42,7 @@ void peer_cancels::start(peer& of, request next) {
         protocol::backend_key{
             static_cast<std::int32_t>(next.key >> 32),
             static_cast<std::int32_t>(next.key & 0xffffffff)},
-        [this, id = next.to.id, which, done = std::move(next.done)] {
+        [this, id = next.to.id, which, done = std::move(next.done)](bool /*known*/) {
             done();
             over(id, which);
         }

@@ -572,16 +572,18 @@ void worker::send_cancel(pool::server_connection& server) {
         socket_options_of(settings()),
         settings().server_connect_timeout,
         server.key(),
-        [this, server_id = server.id, which] { cancel_over(server_id, which); }
+        [this, server_id = server.id, which](bool known) { cancel_over(server_id, which, known); }
     );
 }
 
-void worker::cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which) {
+void worker::cancel_over(
+    std::uint64_t server_id, std::list<cancel_under_way>::iterator which, bool known
+) {
     // Without its server the request is among the dead already.
     if (pool::server_connection* server = find_server(server_id)) {
         dead_cancels_.splice(dead_cancels_.end(), cancels_, which);
         bury();
-        server->cancel_over();
+        server->cancel_over(known);
     }
 }
 

@@ -222,7 +222,9 @@ private:
     void cancel_elsewhere(
         std::uint64_t key, std::uint64_t requester_id, const std::function<void()>& answer
     );
-    void cancel_over(std::uint64_t server_id, std::list<cancel_under_way>::iterator which);
+    void cancel_over(
+        std::uint64_t server_id, std::list<cancel_under_way>::iterator which, bool known
+    );
     void bury();
     std::uint64_t random_number();
 

@@ -142,7 +142,9 @@ void client::relay_requests(std::string_view bytes) {
     if (guard_from_ != nowhere) {
         guard_chunk(bytes.substr(0, scanner_.position()));
     }
-    if (server_->requests().releasable() && is_done(transaction_status::idle)) {
+    // A request that was routed when as much of it had come keeps what it was given.
+    const bool is_cut = routing_ && scanner_.kept() >= wait_for_whole;
+    if (!is_cut && server_->requests().releasable() && is_done(transaction_status::idle)) {
         give_back();  // a Flush, say, to which nothing is answered
     }
 }
@@ -723,7 +725,9 @@ void client::on_drained() {
     } else if (replicates_now_) {
         replication_->resume();
     }
-    if (pending_.size() <= pending_limit && (server_ == nullptr || !server_->is_clogged())) {
+    // Idle, what is pending is the beginning of a request: the rest has to be read.
+    const bool wants_more = state_ == state::idle || pending_.size() <= pending_limit;
+    if (wants_more && (server_ == nullptr || !server_->is_clogged())) {
         read_on();
     }
 }

@@ -289,7 +289,8 @@ private:
     routing_terms terms_of_routing() const;
     config::read_consistency consistency() const noexcept;
     router::read_marks marks_of_read(config::read_consistency asked) const;
-    segment_court court_of(router::judge& judge);
+    /// For requests of this length.
+    segment_court court_of(router::judge& judge, std::size_t length);
     void route(std::string_view bytes);
     void answered_here(std::string_view out);
     void go_home(std::string_view bytes, bool read);

@@ -143,7 +143,7 @@ router::read_marks client::marks_of_read(config::read_consistency asked) const {
     return marks;
 }
 
-segment_court client::court_of(router::judge& judge) {
+segment_court client::court_of(router::judge& judge, std::size_t length) {
     return {
         judge,
         routing_->scope(parameters_),
@@ -154,6 +154,8 @@ segment_court client::court_of(router::judge& judge) {
         },
         routing_->verdicts,
         host_.current_runtime()->configuration->global.max_prepared_statements > 0,
+        host_.statements().has_room(std::min(length, segment_limit)) &&
+            (!statements_ || statements_->has_room()),
     };
 }
 
@@ -161,7 +163,7 @@ segment_court client::court_of(router::judge& judge) {
 void client::route(std::string_view bytes) {
     using step = routed_session::step;
     routing_state& r = *routing_;
-    const segment_court court = court_of(host_.judge());
+    const segment_court court = court_of(host_.judge(), bytes.size());
     const routing_terms terms = terms_of_routing();
     std::string out;
     while (!bytes.empty()) {
@@ -713,8 +715,9 @@ void client::take_back(std::string_view sqlstate) {
     );
     if (why == repair_reason::refused || why == repair_reason::other) {
         messenger to(host_.judge(), sqlstate);
-        const segment_court court = court_of(to);
-        read_segment(r.guard.requests(), segment_limit, court);
+        const std::string_view requests = r.guard.requests();
+        const segment_court court = court_of(to, requests.size());
+        read_segment(requests, segment_limit, court);
     }
     r.guard.drop();
 }

@@ -79,6 +79,8 @@ void client::note_parsed(request what) noexcept {
 
 extended_query::server client::target() {
     const int limit = host_.current_runtime()->configuration->global.max_prepared_statements;
+    const bool on_standby =
+        routing_ && routing_->lease == routing_state::use::read && !routing_->fixed;
     return {
         server_->requests(),
         server_->statements(),
@@ -87,7 +89,8 @@ extended_query::server client::target() {
         parameters_,
         host_.statements(),
         keeps_unnamed_,
-        unnamed_is_own_};
+        unnamed_is_own_,
+        !on_standby};
 }
 
 extended_query::step client::step_of(request what, std::string& out, std::string_view& bound_text) {

@@ -272,9 +272,11 @@ statement_ptr extended_query::make_statement(
     pool::statement_form form,
     server& to
 ) {
+    using room = pool::statement_store::room;
     statement_ptr made;
-    if (!pinned_ && names_.size() < names_limit) {  // pinned, the server knows its names best
-        made = to.store.find_or_make(to.scope, definition, to.settings, how, form);
+    if (!pinned_ && (has_room() || !to.may_pin)) {  // pinned, the server knows its names best
+        const room there_is = to.may_pin ? room::limited : room::twice;
+        made = to.store.find_or_make(to.scope, definition, to.settings, how, form, there_is);
     }
     if (made == nullptr) {
         pinned_ = true;

@@ -124,6 +124,9 @@ public:
     /// The same, where another server is asked.
     void undo();
 
+    /// True if the client may have more names without keeping its server for them.
+    bool has_room() const noexcept { return !pinned_ && names_.size() < names_limit; }
+
     /// All statements of the session are gone.
     void forget_all() { forgotten_ = std::exchange(names_, {}); }
 

@@ -74,7 +74,8 @@ public:
         bool used_later = parsed_ > parsed_names_.size();  // on the same server; or nobody knows
         for (std::size_t i = 0; i < std::min(parsed_, parsed_names_.size()); i++) {
             const bool goes_along = court_.keeps_names && !parsed_names_[i].empty();
-            used_later = used_later || (!bound_[i] && !goes_along);
+            used_later = used_later || (!bound_[i] && !goes_along) ||
+                         (!court_.room_for_names && !parsed_names_[i].empty());
         }
         if (used_later) {
             refuse(reason::session_state);

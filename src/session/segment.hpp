@@ -52,7 +52,8 @@ struct segment_court {
     const router::name_scope& scope;
     std::function<std::optional<named>(std::string_view)> statement;  ///< nothing: not known
     verdict_memo& memo;                                               ///< of this scope
-    bool keeps_names = true;  ///< a named statement is there on every server
+    bool keeps_names = true;     ///< a named statement is there on every server
+    bool room_for_names = true;  ///< else who names one keeps the server that it is on
 };
 
 /// The segment at the front of the bytes. `limit`: one that is longer is not waited for: it comes

@@ -53,7 +53,8 @@ bool makes_all_temporary(const sql::setting& to) noexcept {
         return false;
     }
     const std::size_t at = to.value->find("pg_temp");
-    return at != std::string::npos && to.value->find(',', at) != std::string::npos;
+    const bool is_first = at == 0 || (at == 1 && to.value->front() == '"');
+    return is_first || (at != std::string::npos && to.value->find(',', at) != std::string::npos);
 }
 
 bool effects_reader::step(
@@ -182,8 +183,11 @@ bool effects_reader::read(const sql::statement& one, statement_effects& out) con
             sql::append_name(one.name, out.prepares);
             return true;
         case kind::execute:
-            return before_ == prepared::what_stays ? leaves(leak::setting, "", out)
-                                                   : any_statement(one, out);
+            if (before_ == prepared::nothing) {
+                return any_statement(one, out);
+            }
+            // Of what can be prepared, a lock survives.
+            return leaves(before_ == prepared::what_survives ? leak::lock : leak::setting, "", out);
         case kind::other:
         case kind::begin:
         case kind::discard:
@@ -226,8 +230,16 @@ leak_text text_of(leak why) noexcept {
     return {};
 }
 
-bool survives_failure(leak why) noexcept {
-    return why == leak::lock || why == leak::load;
+std::optional<leak> what_survives(const text_effects& of) noexcept {
+    for (const statement_effects& one : of) {
+        for (const effect& step : one.effects) {
+            if (step.what == effect::kind::leaves &&
+                (step.why == leak::lock || step.why == leak::load)) {
+                return step.why;
+            }
+        }
+    }
+    return std::nullopt;
 }
 
 effects_ptr read_effects(std::string_view text, sql::backslash meaning, prepared before) {

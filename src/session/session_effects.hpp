@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,13 +68,17 @@ using text_effects = std::vector<statement_effects>;
 using effects_ptr = std::shared_ptr<const text_effects>;
 
 /// Whether the client has prepared what would stay in the session: EXECUTE may run it.
-enum class prepared : std::uint8_t { nothing, what_stays };
+enum class prepared : std::uint8_t {
+    nothing,
+    what_stays,
+    what_survives,  ///< and does so though the statement fails
+};
 
 effects_ptr read_effects(
     std::string_view text, sql::backslash meaning, prepared before = prepared::nothing
 );
 
-/// True if it surely stays, though the statement fails or is rolled back.
-bool survives_failure(leak why) noexcept;
+/// What surely stays, though the statement fails or is rolled back; none if nothing does.
+std::optional<leak> what_survives(const text_effects& of) noexcept;
 
 }  // namespace pgweir::session

@@ -47,15 +47,8 @@ bool calls_large_object(std::string_view body) noexcept {
     return std::find(functions.begin(), functions.end(), number) != functions.end();
 }
 
-std::optional<leak> lasting(const effects_ptr& effects) noexcept {
-    for (const statement_effects& one : *effects) {
-        for (const effect& step : one.effects) {
-            if (step.what == effect::kind::leaves && survives_failure(step.why)) {
-                return step.why;
-            }
-        }
-    }
-    return std::nullopt;
+std::optional<leak> surviving(const effects_ptr& effects) noexcept {
+    return effects ? what_survives(*effects) : std::nullopt;
 }
 
 }  // namespace
@@ -86,7 +79,7 @@ session_watch::finding session_watch::request(
             if (state_ && state_->knows_names()) {
                 finding found;
                 found.effects = state_->of_portal(until_zero(body));
-                found.leaves = found.effects ? lasting(found.effects) : std::nullopt;
+                found.leaves = surviving(found.effects);
                 return found;
             }
             return {};
@@ -121,7 +114,7 @@ session_watch::finding session_watch::text_of_query(std::string_view text, sql::
     }
     finding found;
     found.effects = effects_of(text, meaning);
-    found.leaves = found.effects ? lasting(found.effects) : std::nullopt;
+    found.leaves = surviving(found.effects);
     return found;
 }
 
@@ -131,15 +124,20 @@ effects_ptr session_watch::effects_of(std::string_view text, sql::backslash mean
         for (const statement_effects& one : *found) {
             if (!one.prepares.empty()) {
                 // The names of PREPARE and of Parse are the same.
-                follow().named(
-                    one.prepares,
-                    std::make_shared<const text_effects>(1, statement_effects{{}, {}, one.effects})
-                );
-                prepared_ = prepared::what_stays;
+                const auto effects =
+                    std::make_shared<const text_effects>(1, statement_effects{{}, {}, one.effects});
+                follow().named(one.prepares, effects);
+                note_prepared(*effects);
             }
         }
     }
     return found;
+}
+
+void session_watch::note_prepared(const text_effects& effects) noexcept {
+    prepared_ = std::max(
+        prepared_, what_survives(effects) ? prepared::what_survives : prepared::what_stays
+    );
 }
 
 session_watch::finding session_watch::text_of_parse(std::string_view body, sql::backslash meaning) {
@@ -154,7 +152,7 @@ session_watch::finding session_watch::text_of_parse(std::string_view body, sql::
                 found.leaves = leak::too_many;
             }
             if (!name.empty()) {
-                prepared_ = prepared::what_stays;
+                note_prepared(*effects);
             }
             return found;
         }

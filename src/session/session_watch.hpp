@@ -67,6 +67,7 @@ private:
 
     session_state& follow();
     effects_ptr effects_of(std::string_view text, sql::backslash meaning);
+    void note_prepared(const text_effects& effects) noexcept;
     finding text_of_query(std::string_view text, sql::backslash meaning);
     finding text_of_parse(std::string_view body, sql::backslash meaning);
     finding collect(

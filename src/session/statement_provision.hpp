@@ -26,6 +26,7 @@ struct statement_target {
     pool::statement_store& store;
     bool keeps_unnamed = false;  // whether unnamed statements may be shared, too
     bool unnamed_is_own = true;  // the server's unnamed statement cannot be another client's
+    bool may_pin = true;         // this server is one that a client can do all its work on
     std::uint32_t parses = 0;    // counts those that are sent to it
     std::string_view bound{};    // the text of the statement that was bound, if it is known
     std::string_view pin{};      // set if the client must keep this server: why

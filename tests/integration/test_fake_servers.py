@@ -370,7 +370,8 @@ def test_message_to_nobody_is_never_continued_to_the_next_client(with_fake):
 
 @pgweir_only
 def test_server_that_holds_a_cancel_request_is_left_after_a_while(with_fake):
-    """Nothing is said on such a connection, and its end is the server's business; not for ever."""
+    """Nothing is said on such a connection, and its end is the server's business; not for ever. What it asks for
+    may still come, so nobody else gets the server it is meant for."""
     running, left = threading.Event(), threading.Event()
 
     def script(connection):
@@ -386,12 +387,14 @@ def test_server_that_holds_a_cancel_request_is_left_after_a_while(with_fake):
             connection.send(one_row("late"))
         connection.serve()
 
-    pooler, _ = with_fake(script)
+    pooler, _ = with_fake(script, default_pool_size=1, server_connect_timeout=2)
     with pooler.client("fake") as client:
         client.send(query("select 1"))
         assert running.wait(seconds(30))
         client.cancel()
         assert client.read_result().value == "late"
+        with pooler.client("fake") as other:
+            assert other.ask("select 2") == "late", "from a new server"
 
 
 @pytest.mark.parametrize("closes", [True, False])

@@ -165,6 +165,66 @@ def test_statement_that_is_parsed_ahead_is_found_again(route):
         assert client.query("rollback").status == "I"
 
 
+def leases(r):
+    return sum(int(row["total_server_assignment_count"]) for row in r.pooler.show("STATS") if row["database"] == "app")
+
+
+def test_long_statement_that_comes_in_pieces_takes_one_server(route):
+    r = route()
+    text = parse(f"select '{'x' * 600_000}'", "long") + sync()
+    with r.pooler.client() as client:
+        before = leases(r)
+        for at in range(0, len(text), 20_000):
+            client.send(text[at : at + 20_000])
+            time.sleep(0.005)
+        assert not client.read_result().errors
+        assert leases(r) - before <= 3
+
+
+def test_half_a_long_statement_behind_a_long_answer_is_read_on(route):
+    """The client does not read before it has sent half of the next request, and as much of the answer is left as is
+    held for a client, or a little more."""
+    r = route(tcp_socket_buffer=32768)
+    text = parse(f"select '{'x' * 600_000}'", "long") + sync()
+    with r.pooler.client(timeout=seconds(30)) as client:
+        for size in range(250_000, 1_000_000, 15_000):
+            client.send(query(f"/* pgweir: primary */ select repeat('y', {size})") + text[:150_000])
+            time.sleep(0.05)
+            assert len(client.read_result().value) == size
+            client.send(text[150_000:])
+            assert not client.read_result().errors
+            assert client.query("deallocate long").tags == ["DEALLOCATE"]
+
+
+def test_statements_beyond_the_limit_go_to_the_primary(route):
+    """Where a client may stay for what cannot be shared. A transaction that is on a standby already does not."""
+    r = route(default_pool_size=4, max_prepared_memory=8000)
+    more = "/* " + "x" * 1000 + " */"
+    with r.pooler.client() as client, r.pooler.client() as other:
+        for number in range(6):
+            client.send(parse(f"{READ} {more * number}", f"s{number}") + sync())
+            assert not client.read_result().errors
+        for number in range(6):
+            client.send(bind((), f"s{number}") + execute() + sync())
+            assert client.read_result().value == "0"
+            assert client.query("update t set b = 0 where a = 1").tags == ["UPDATE 1"]
+        assert client.ask("select pg_is_in_recovery()") == "f"
+        assert r.pooler.log().count("keeps its server until it leaves") == 1
+        for _ in range(2):
+            wait_until(lambda: r.client_reads(other, READ), "a standby shows its last write")
+            assert other.query("begin read only").tags == ["BEGIN"]
+            with r.counted("read on a standby"):
+                assert other.ask(READ) == "0"
+            other.send(parse(f"select 1 {more}") + bind() + execute() + sync())
+            assert other.read_result().value == "1"
+            other.send(parse(f"select 2 {more * 3}", "t") + sync())
+            assert not other.read_result().errors
+            assert other.query("commit").tags == ["COMMIT"]
+            assert other.query("update t set b = 0 where a = 1").tags == ["UPDATE 1"]
+            assert other.query("deallocate t").tags == ["DEALLOCATE"]
+        assert r.pooler.log().count("keeps its server until it leaves") == 1
+
+
 def test_session_mode_keeps_to_the_primary(route):
     r = route()
     r.pooler.reload(pool_mode="session")

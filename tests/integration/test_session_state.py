@@ -129,6 +129,25 @@ def test_role_outlives_a_reset_query_that_leaves_it(start_pooler, roles):
             assert one.ask("select current_user") == "reader"
 
 
+@pytest.mark.parametrize("query", ["RESET ALL; SET SESSION AUTHORIZATION DEFAULT", "RESET ALL; RESET ROLE"])
+def test_role_is_set_again_after_a_reset_query_that_takes_it(start_pooler, roles, query):
+    pooler = start_pooler(default_pool_size=1, server_reset_query=query, server_reset_query_always=1)
+    with pooler.client() as one, pooler.client() as other:
+        one.ask("set role reader")
+        other.ask("set role reader")
+        for _ in range(2):
+            assert one.ask("select current_user") == "reader"
+            assert other.ask("select current_user") == "reader"
+
+
+def test_setting_is_made_again_after_a_reset_query_that_takes_it(start_pooler):
+    pooler = start_pooler(default_pool_size=1, server_reset_query="RESET work_mem", server_reset_query_always=1)
+    with pooler.client() as one:
+        one.ask("set work_mem = '3MB'")
+        for _ in range(2):
+            assert show(one, "work_mem") == "3MB"
+
+
 def test_role_that_is_gone_ends_the_client_before_its_query_runs(narrow, primary):
     primary.ask("create role fleeting; grant fleeting to app; create table kept (a int);"
                 "grant all on kept to app")
@@ -344,6 +363,8 @@ LEAKS = [
     ("a lock in attribute notation", "select (77::bigint).pg_advisory_lock", "lock"),
     ("a temporary table", "create temp table leak (a int)", "temp"),
     ("a table that is temporary by its path", "begin; set local search_path = pg_temp, public; create table leak (a int); commit", "temp"),
+    ("a path of nothing else", "set search_path = pg_temp; create table leak (a int)", "temp"),
+    ("a path of nothing else, in quotes", "begin; set local search_path to \"pg_temp\"; create table leak (a int); commit", "temp"),
     ("select into its own schema", "select 1 as a into pg_temp.leak", "temp"),
     ("select into in parentheses", "(select 1 as a into local temp leak)", "temp"),
     ("select into", "select 1 as a into temp leak", "temp"),
@@ -391,6 +412,15 @@ def test_what_was_prepared_reaches_nobody_when_it_is_executed(pair):
         one.send(run)
         assert not one.read_result().errors
         assert show(other, "app.a") in (None, "") and other.ask(SEEN["lock"]) == ""
+
+
+def test_lock_of_a_prepared_statement_that_fails_reaches_nobody(pair):
+    one, other = pair
+    one.query("prepare f as select pg_advisory_lock(77), 1 / (pg_backend_pid() * $1::int)")
+    for run in (query("execute f(0)"), query("explain analyze execute f(0)")):
+        one.send(run)
+        assert one.read_result().error.code == "22012"
+        assert other.ask(SEEN["lock"]) == ""
 
 
 def test_temporary_table_of_one_transaction_is_no_matter(narrow):

@@ -110,6 +110,32 @@ TEST_F(StatementStoreTest, NothingNewIsSharedBeyondTheLimit) {
     EXPECT_NE(find(dated, iso), nullptr);
 }
 
+TEST_F(StatementStoreTest, WhoCannotDoWithoutHasTwiceTheRoom) {
+    const std::size_t each = plain.size() + statement_store::overhead;
+    store.set_limit(each);
+    EXPECT_TRUE(store.has_room(each));
+    EXPECT_FALSE(store.has_room(each + 1));
+    const auto more = [&] {
+        return store.find_or_make(
+            &scope,
+            plain,
+            iso,
+            statement_store::sharing::alone,
+            statement_form::message,
+            statement_store::room::twice
+        );
+    };
+    const statement_ptr one = more();
+    EXPECT_FALSE(store.has_room(1));
+    const statement_ptr two = more();
+    EXPECT_NE(one, nullptr);
+    EXPECT_NE(two, nullptr);
+    EXPECT_EQ(more(), nullptr);
+    store.set_limit(0);
+    EXPECT_TRUE(store.has_room(each));
+    EXPECT_NE(more(), nullptr);
+}
+
 TEST_F(StatementStoreTest, WhatAClientHasAlreadyIsKeptBeyondTheLimit) {
     store.set_limit(1);
     const statement_ptr made = store.find_or_make(

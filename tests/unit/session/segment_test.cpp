@@ -128,6 +128,11 @@ TEST_F(SegmentTest, StatementThatIsForLaterIsReadWhereItCanBeUsed) {
     EXPECT_FALSE(read_segment(parse("a", "SELECT 1") + sync(), limit, only_here).reads);
     const std::string whole = parse("a", "SELECT 1") + bind("a") + execute() + sync();
     EXPECT_TRUE(read_segment(whole, limit, only_here).reads);
+    segment_court full = court_.get();
+    full.room_for_names = false;
+    EXPECT_FALSE(read_segment(whole, limit, full).reads) << "the client stays where it is";
+    EXPECT_TRUE(read_segment(extended("SELECT 1"), limit, full).reads);
+    EXPECT_TRUE(read_segment(query("SELECT 1"), limit, full).reads);
     std::string many;
     for (int i = 0; i < 9; i++) {
         many += parse("", "SELECT 1") + bind("") + execute();
