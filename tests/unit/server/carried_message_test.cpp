@@ -5,7 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace pgweir::server {
 namespace {
@@ -179,6 +183,29 @@ TEST(CarriedMessageTest, CredentialsComeBackAsTheyWere) {
     only_whole(message.body, [](const auto& body) { return get_credentials(body).has_value(); });
     said.keys.reset();
     EXPECT_FALSE(get_credentials(put(said).body)->keys);
+}
+
+/// FNV-1a, for bytes that are only compared with themselves.
+std::uint32_t sum_of(std::string_view bytes) {
+    std::uint32_t sum = 2166136261;
+    for (const char c : bytes) {
+        sum = (sum ^ static_cast<unsigned char>(c)) * 16777619;
+    }
+    return sum;
+}
+
+TEST(CarriedMessageTest, WhatIsSaidBelongsToItsVersion) {
+    carried_credentials credentials{"app", "u", secret("password"), auth::scram_keys()};
+    const std::vector<handover::socket_facts> sockets{
+        {handover::socket_facts::purpose::passed, "/run/socket"}};
+    const std::string all =
+        handover::put(handover::hello{0, "1"}).body +
+        handover::put(handover::welcome{0, "1", 2, "/run/notify", "@x", 6432}).body +
+        handover::put_refusal("no").body + handover::put(sockets).body + put(credentials).body +
+        put(server_of_a_kind()).body + put(client_of_a_kind()).body;
+    EXPECT_EQ(std::make_pair(handover::version, sum_of(all)), std::make_pair(2u, 532675729u))
+        << "processes of different versions would misunderstand each other: if what they say has "
+           "changed since the last release, handover::version has to, and the sum here";
 }
 
 }  // namespace
