@@ -342,9 +342,11 @@ bool client::acquire() {
     std::string sqlstate;
     const int patience = host_.current_runtime()->configuration->global.failover_wait_clients;
     bool too_many = false;
+    bool moved = false;
     host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions& out) {
-        if (routing_ && core.failing(*wanted, now)) {
-            prefer_home();
+        moved = routing_ && core.failing(*wanted, now) && prefer_home();
+        if (moved) {
+            return;
         }
         too_many = patience > 0 && wanted->database.no_primary && wanted->host.empty() &&
                    wanted->counts.waiting >= patience;
@@ -358,6 +360,9 @@ bool client::acquire() {
         }
         found = core.acquire(*this, now, out);
     });
+    if (moved) {
+        return !await_primary({}) && acquire();  // of the primary
+    }
     if (too_many) {
         refuse(errc::too_many_without_primary);
         return false;

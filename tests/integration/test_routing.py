@@ -564,6 +564,30 @@ def test_primary_that_does_not_show_a_commit_yet_is_waited_for(route):
         assert r.count("to the primary", "what was seen is not shown in time") == 0
 
 
+def test_standby_that_refuses_log_ins_is_no_reason_to_unsee(route):
+    """Whether that was known before or is found out: the primary is waited for."""
+    r = route(primary_wait_timeout=60, server_login_retry=60)
+    standby = r.standbys[0]
+    with r.pooler.client() as writer, r.pooler.client() as reader:
+        value = begin_commit(r, writer)
+        wait_until(lambda: reader.ask(READ) == value, "the standby shows it")
+        with open(f"{standby.data}/pg_hba.conf", "r+", encoding="utf-8") as file:
+            rules = file.read()
+            file.seek(0)
+            file.write("host app app all reject\n" + rules)
+        loaded = standby.ask("select pg_conf_load_time()")
+        standby.ask("select pg_reload_conf()")
+        wait_until(lambda: standby.ask("select pg_conf_load_time()") > loaded, "log-ins are refused")
+        standby.terminate_backends("usename = 'app'")
+        with r.pooler.client() as other:
+            assert other.ask(READ) != value, "who has not seen it need not wait"
+        reader.send(query(READ))
+        assert reader.silent_for(0.5), "what it has seen is not there yet"
+        end_commit(r, writer)
+        assert reader.read_result().value == value
+        assert r.count("to the primary", "what was seen is not shown in time") == 0
+
+
 def test_primary_that_does_not_show_a_commit_is_not_waited_for_for_ever(route):
     r = route(primary_wait_timeout=0.3)
     with r.pooler.client() as reader, r.pooler.client() as writer:
