@@ -421,7 +421,7 @@ void client::on_granted(pool::server_connection& server) {
 }
 
 void client::on_refused(std::string_view sqlstate, std::string_view message) {
-    if (routing_ && prefer_home()) {
+    if (routing_ && (prefer_home() || has_other_standby())) {
         return route_again();
     }
     refuse(sqlstate, message);

@@ -301,6 +301,7 @@ private:
     microseconds read_patience() const;
     bool await_primary(std::string_view bytes);
     bool prefer_home() noexcept;
+    bool has_other_standby() const;
     bool await_sample(std::string_view bytes);
     steady_time end_of_patience(steady_time now) const;
     void put_no_position(std::string& out) const;

@@ -326,19 +326,21 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
     const router::candidates all = router::readable(*view, true, global.read_from_primary);
     const config::read_consistency asked = consistency();
     const router::read_marks marks = marks_of_read(asked);
+    const steady_time now = net::loop::now();
     // What was seen on one host can only be lost on another one.
     const bool keeps = nothing_is_unseen(asked);
     const auto find = [&](pool::pool_core& core) -> std::pair<std::optional<std::size_t>, bool> {
-        const auto found = keeps ? r.kept_host(core, all, marks) : r.any_host(core, all);
+        const router::candidates open = r.let_in(core, all, now);
+        const auto found = keeps ? r.kept_host(core, open, marks) : r.any_host(core, open);
         if (!found || router::is_fresh(view->hosts[*found], marks)) {
             return {found, found.has_value()};
         }
         // Another standby may be as far.
         router::candidates fresh;
-        for (std::size_t i = 0; i < all.count; i++) {
-            const router::host_view& other = view->hosts[all.index[i]];
+        for (std::size_t i = 0; i < open.count; i++) {
+            const router::host_view& other = view->hosts[open.index[i]];
             if (other.role == router::host_role::standby && router::is_fresh(other, marks)) {
-                fresh.add(all.index[i]);
+                fresh.add(open.index[i]);
             }
         }
         const auto other = r.any_host(core, fresh);
@@ -361,7 +363,6 @@ bool client::go_read(std::string_view bytes, const routed_session::plan& to) {
             return false;
         }
     }
-    const steady_time now = net::loop::now();
     if (!host) {
         // What is inserted and not flushed is not on its way to anybody.
         const bool unsent =
@@ -413,7 +414,8 @@ bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
         const router::candidates all =
             router::readable(*view, true, to.primary_too && global.read_from_primary);
         host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
-            host = r.any_host(core, all);
+            const router::candidates open = r.let_in(core, all, net::loop::now());
+            host = r.any_host(core, open.count != 0 ? open : all);
             of_host = host ? &r.pool_of_host(core, *host) : nullptr;
         });
     }
@@ -432,6 +434,7 @@ bool client::go_fixed(std::string_view bytes, const routed_session::plan& to) {
         return false;
     }
     r.fixed = true;
+    r.or_primary = to.or_primary;
     take_host(*host, *of_host);
     relay_requests(bytes);
     wait_for_view_too();
@@ -460,7 +463,7 @@ microseconds client::read_patience() const {
 /// The primary takes what was meant for a standby. False if that is not so.
 bool client::prefer_home() noexcept {
     routing_state& r = *routing_;
-    if (r.lease != routing_state::use::read || r.fixed) {
+    if (r.lease != routing_state::use::read || (r.fixed && !r.or_primary)) {
         return false;
     }
     r.forget_lease();
@@ -468,6 +471,18 @@ bool client::prefer_home() noexcept {
     r.primary_next = true;
     wanted = &r.home;
     return true;
+}
+
+/// True if a read whose route is fixed may be asked of another standby than the one that it had.
+bool client::has_other_standby() const {
+    routing_state& r = *routing_;
+    if (r.lease != routing_state::use::read || !r.fixed) {
+        return false;
+    }
+    const router::candidates all = router::readable(*r.view, true, false);
+    return host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
+        return r.let_in(core, all, net::loop::now()).count != 0;
+    });
 }
 
 // Waiting.

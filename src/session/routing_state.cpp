@@ -79,6 +79,18 @@ std::uint64_t routing_state::next_chance() noexcept {
     return z ^ z >> 31;
 }
 
+router::candidates routing_state::let_in(
+    pool::pool_core& core, const router::candidates& from, steady_time now
+) {
+    router::candidates found;
+    for (std::size_t i = 0; i < from.count; i++) {
+        if (!core.failing(pool_of_host(core, from.index[i]), now)) {
+            found.add(from.index[i]);
+        }
+    }
+    return found;
+}
+
 std::optional<std::size_t> routing_state::any_host(
     pool::pool_core& core, const router::candidates& from
 ) {
@@ -162,6 +174,7 @@ void routing_state::forget_lease() {
     unlink();
     lease = use::none;
     fixed = false;
+    or_primary = false;
     one_segment = false;
     segment_sent = false;
     could_be_read = false;

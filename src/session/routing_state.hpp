@@ -65,6 +65,11 @@ struct routing_state final : view_waiter {
     /// From now on it keeps to this one, or to none.
     void keep_to(pool::pool* reader);
 
+    /// Those whose servers do not fail to be logged in to. Under the pools' mutex.
+    router::candidates let_in(
+        pool::pool_core& core, const router::candidates& from, steady_time now
+    );
+
     /// By weight and load, for one read. Under the pools' mutex.
     std::optional<std::size_t> any_host(pool::pool_core& core, const router::candidates& from);
 
@@ -88,6 +93,7 @@ struct routing_state final : view_waiter {
     // The lease.
     use lease = use::none;
     bool fixed = false;          ///< its route was not found by what is asked
+    bool or_primary = false;     ///< so it is, and the primary may be asked instead
     bool one_segment = false;    ///< it is for a single segment
     bool segment_sent = false;   ///< one of it is, whole, and not answered
     bool harmless = false;       ///< what it is for is no write

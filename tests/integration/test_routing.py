@@ -564,21 +564,61 @@ def test_primary_that_does_not_show_a_commit_yet_is_waited_for(route):
         assert r.count("to the primary", "what was seen is not shown in time") == 0
 
 
+def refuse_log_ins(r, standby):
+    """Of the pooler's servers; who looks after the cluster is still let in."""
+    with open(f"{standby.data}/pg_hba.conf", "r+", encoding="utf-8") as file:
+        rules = file.read()
+        file.seek(0)
+        file.write("host app app all reject\n" + rules)
+    loaded = standby.ask("select pg_conf_load_time()")
+    standby.ask("select pg_reload_conf()")
+    wait_until(lambda: standby.ask("select pg_conf_load_time()") > loaded, "log-ins are refused")
+    standby.terminate_backends("usename = 'app'")
+    wait_until(
+        lambda: all(int(row["port"]) != standby.port for row in r.pooler.show("SERVERS")), "the pooler has none of them"
+    )
+
+
+def test_standby_that_refuses_log_ins_is_replaced_where_the_primary_may_be_asked(route):
+    r = route(server_login_retry=60)
+    refuse_log_ins(r, r.standbys[0])
+    with r.pooler.client() as client:
+        for _ in range(3):
+            assert client.ask(READ) == "0"
+        assert client.query("set pgweir.routing = 'prefer-standby'").tags == ["SET"]
+        for _ in range(3):
+            assert client.ask("select pg_is_in_recovery()") == "f"
+        assert client.query("set pgweir.routing = 'standby'").tags == ["SET"]
+        client.send(query(READ))
+        assert "reject" in client.read_to_end().error.message
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_standby_that_refuses_log_ins_is_replaced_by_another(route, fixed):
+    r = route(standbys=2, server_login_retry=60)
+    refuse_log_ins(r, r.standbys[0])
+    options = "-c pgweir.routing=standby" if fixed else ""
+    for number in range(8):
+        with r.pooler.client(parameters={"options": options}) as client:
+            for _ in range(3):
+                client.send(query(READ))
+                result = client.read_result()
+                assert not result.errors, result.errors
+                assert result.value == "0"
+    assert r.standbys[0].backends("usename = 'app'") == 0
+    if not fixed:
+        with r.pooler.client() as client, r.counted("read on a standby", by=20):
+            for _ in range(20):
+                assert client.ask(READ) == "0"
+
+
 def test_standby_that_refuses_log_ins_is_no_reason_to_unsee(route):
     """Whether that was known before or is found out: the primary is waited for."""
     r = route(primary_wait_timeout=60, server_login_retry=60)
-    standby = r.standbys[0]
     with r.pooler.client() as writer, r.pooler.client() as reader:
         value = begin_commit(r, writer)
         wait_until(lambda: reader.ask(READ) == value, "the standby shows it")
-        with open(f"{standby.data}/pg_hba.conf", "r+", encoding="utf-8") as file:
-            rules = file.read()
-            file.seek(0)
-            file.write("host app app all reject\n" + rules)
-        loaded = standby.ask("select pg_conf_load_time()")
-        standby.ask("select pg_reload_conf()")
-        wait_until(lambda: standby.ask("select pg_conf_load_time()") > loaded, "log-ins are refused")
-        standby.terminate_backends("usename = 'app'")
+        refuse_log_ins(r, r.standbys[0])
         with r.pooler.client() as other:
             assert other.ask(READ) != value, "who has not seen it need not wait"
         reader.send(query(READ))
