@@ -1,9 +1,8 @@
 #include "pool/reset_query.hpp"
 
-#include "sql/setting.hpp"
+#include "pool/settings_editor.hpp"
 #include "sql/statement.hpp"
 
-#include <map>
 #include <utility>
 
 namespace pgweir::pool {
@@ -12,76 +11,31 @@ namespace {
 
 using kind = sql::statement_kind;
 
-constexpr std::string_view role = "role";
-
-class resetter {
-public:
-    resetter(
-        const parameter_store& store, const parameter_set& before, const parameter_set& reported
-    )
-        : store_(store), reported_(reported), values_(before.values()), extras_(before.extras()) {}
-
-    void run(const sql::statement& one) {
-        switch (one.kind) {
-            case kind::discard_all:
-                forget_all_but_role();
-                return forget(role);
-            case kind::reset_all:
-                return forget_all_but_role();
-            case kind::session_authorization:
-                return forget(role);
-            case kind::set:
-            case kind::reset:
-                if (!one.local) {
-                    forget(sql::parameter_name(one.parameter));
-                }
-                return;
-            case kind::session_characteristics:
-                return forget_characteristics(one.value);
-            default:
-                return;
-        }
-    }
-
-    parameter_values& values() noexcept { return values_; }
-
-    extra_values& extras() noexcept { return extras_; }
-
-private:
-    void forget(std::string_view name) {
-        if (const auto index = store_.index_of(name)) {
-            forget(*index);
-        } else if (const auto found = extras_.find(name); found != extras_.end()) {
-            extras_.erase(found);
-        }
-    }
-
-    void forget(std::size_t index) {
-        if (!reported_.values()[index]) {
-            values_[index].reset();
-        }
-    }
-
-    void forget_characteristics(std::string_view modes) {
-        if (const auto all = sql::read_characteristics(modes)) {
-            for (const sql::setting& to : *all) {
-                forget(to.name);
+void reset(settings_editor& settings, const sql::statement& by) {
+    switch (by.kind) {
+        case kind::discard_all:
+            return settings.discard_all();
+        case kind::reset_all:
+            return settings.reset_all();
+        case kind::session_authorization:
+            return settings.set({"role", {}});
+        case kind::set:
+        case kind::reset:
+            if (!by.local) {
+                settings.set({sql::parameter_name(by.parameter), {}});
             }
-        }
+            return;
+        case kind::session_characteristics:
+            if (const auto all = sql::read_characteristics(by.value)) {
+                for (const sql::setting& to : *all) {
+                    settings.set({to.name, {}});
+                }
+            }
+            return;
+        default:
+            return;
     }
-
-    void forget_all_but_role() {
-        for (std::size_t i = 0; i < values_.size(); i++) {
-            forget(i);
-        }
-        std::erase_if(extras_, [](const auto& one) { return one.first != role; });
-    }
-
-    const parameter_store& store_;
-    const parameter_set& reported_;
-    parameter_values values_;
-    extra_values extras_;
-};
+}
 
 }  // namespace
 
@@ -91,13 +45,13 @@ parameter_set_ptr settings_after(
     const parameter_set& before,
     const parameter_set& reported
 ) {
-    resetter done(store, before, reported);
+    settings_editor settings(store, before, *store.empty(), reported);
     sql::statement_reader statements(query);
     sql::statement one;
     while (statements.next(one)) {
-        done.run(one);
+        reset(settings, one);
     }
-    return store.intern(std::move(done.values()), std::move(done.extras()));
+    return store.intern(std::move(settings.values()), std::move(settings.extras()));
 }
 
 }  // namespace pgweir::pool
