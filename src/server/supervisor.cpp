@@ -760,13 +760,31 @@ void supervisor::carry_out(
             return kill_client(what.client_id.value_or(0), done);
         }
         const admin::operation_result result = perform(what);
+        const bool settings =
+            what.what == admin::operation_kind::reload || what.what == admin::operation_kind::set;
         const bool waits = what.what == admin::operation_kind::pause ||
                            what.what == admin::operation_kind::wait_close;
+        if (settings && result.error.empty()) {
+            return when_workers_know([done, result] { done(result); });
+        }
         if (!waits || !result.error.empty()) {
             return done(result);
         }
         waiting_.push_back({what, still, done});
     });
+}
+
+/// When all workers have done what they were told before: who logs in behind the answer to a RELOAD
+/// finds the new settings. `then` runs on the thread of one of them.
+void supervisor::when_workers_know(const std::function<void()>& then) {
+    const auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+    for (auto& w : workers_) {
+        w->post([left, then] {
+            if (--*left == 0) {
+                then();
+            }
+        });
+    }
 }
 
 /// True if it is over with the operation, because what it waits for has happened or because nobody

@@ -175,6 +175,7 @@ private:
     admin::operation_result kill(const std::string& database);
     void kill_client(std::uint64_t id, const finished& done);
     admin::operation_result shut_down(admin::shutdown_mode mode);
+    void when_workers_know(const std::function<void()>& then);
     bool look_after(const waiting_operator& w);
     admin::operation_result with_database(
         const std::string& name,

@@ -70,6 +70,18 @@ def test_log_in_is_greeted(start_pooler):
         assert silent.notices == []
 
 
+@pgweir_only
+def test_reload_and_set_are_answered_when_all_workers_know(start_pooler):
+    pooler = start_pooler()
+    for number in range(30):
+        pooler.reload(login_notify_message=f"{number}")
+        with pooler.client() as one, pooler.client() as other:
+            assert [notice["M"] for client in (one, other) for notice in client.notices] == [f"{number}"] * 2
+        pooler.command(f"SET login_notify_message = 'at {number}'")
+        with pooler.client() as one, pooler.client() as other:
+            assert [notice["M"] for client in (one, other) for notice in client.notices] == [f"at {number}"] * 2
+
+
 @pytest.mark.parametrize("sent", ["select 1", ""])
 def test_simple_query_can_be_disallowed(start_pooler, sent):
     pooler = start_pooler(disable_pqexec=1)
