@@ -1,5 +1,7 @@
 #include "admin/command.hpp"
 
+#include "config/keys.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -347,6 +349,20 @@ std::string command_tag(const operation& what) {
     return std::string(word_of(what.what));
 }
 
+namespace {
+
+/// A setting as SHOW CONFIG would show it, which does not show all.
+std::string as_shown(const std::string& key, std::string_view value) {
+    const config::key* known = config::find_key(key);
+    config::settings set;
+    if (known == nullptr || !known->value.parse(set, value)) {
+        return key;
+    }
+    return fmt::format("{}={}", key, known->value.show(set));
+}
+
+}  // namespace
+
 std::string_view word_of(operation_kind what) noexcept {
     return entry_of(what).word;
 }
@@ -364,7 +380,10 @@ std::string log_text(const operation& what) {
     if (what.mode == shutdown_mode::wait_for_clients) {
         return "SHUTDOWN WAIT_FOR_CLIENTS";
     }
-    return command_tag(what);
+    if (what.what == operation_kind::set) {
+        return "SET " + as_shown(what.key, what.value);
+    }
+    return std::string(word_of(what.what));
 }
 
 bool is_console_database(std::string_view name) noexcept {

@@ -338,9 +338,18 @@ private:
             for (const hba_word& word : *field) {
                 const std::size_t equals = word.text.find('=');
                 if (equals == word.text.npos || equals == 0) {
-                    return refuse(fmt::format(
-                        "\"{}\" behind the method is not an option name=value", word.text
-                    ));
+                    return refuse(
+                        rule.options.empty()
+                            ? fmt::format(
+                                  "\"{}\" behind the method is not an option name=value",
+                                  word.text
+                              )
+                            : fmt::format(  // it may be the rest of a password
+                                  "what is behind \"{}=\" and its value is not an option "
+                                  "name=value; a value with a space or comma needs quotes",
+                                  rule.options.back().first
+                              )
+                    );
                 }
                 rule.options.emplace_back(
                     word.text.substr(0, equals), word.text.substr(equals + 1)

@@ -35,6 +35,9 @@ constexpr error_text table[] = {
     {"28000", "unix socket login rejected"},
     {"53300", "too many log-ins wait for their authentication"},
     {"F0000", "bouncer config error"},
+    {"F0000",
+     "bouncer config error: auth_type = any needs a user in the database's entry, for what clients "
+     "call themselves means nothing"},
     {"57P03", "authentication database is disabled: "},
     {"53300", "no more connections allowed (max_client_conn)"},
     {"53300", "client connections exceeded (max_db_client_connections)"},

@@ -39,6 +39,7 @@ enum class errc : std::uint8_t {
     peer_failed,
     too_many_logins,
     auth_query_failed,
+    forced_user_needed,
     auth_database_disabled,
     too_many_clients,
     too_many_database_clients,

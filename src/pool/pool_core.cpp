@@ -109,6 +109,8 @@ void pool_core::configure(std::shared_ptr<const config::configuration> all, acti
             db->removed = !(db->automatic && made);
             if (db->removed) {
                 reconnect(db.get(), out);
+                db->paused = false;
+                db->disabled = false;
             } else {
                 db->settings = *made;
             }
@@ -542,6 +544,9 @@ void pool_core::connect_failed(
     actions& out
 ) {
     pool& p = *server.owner;
+    if (server.close_needed) {
+        return closed(server, now, out);  // it says nothing of those that come after it
+    }
     if (may_be_back_soon(sqlstate) && server.listed < p.database.listed_failed_at.size()) {
         p.database.listed_failed_at[server.listed] = now;
         if (may_try_another(p, server.listed)) {
@@ -891,10 +896,11 @@ void pool_core::forsake_host(database_entry& db, std::string_view host, actions&
 
 void pool_core::close_all_when_free(pool& p, actions& out) {
     p.failure.clear();
+    p.greeting.reset();
     for (server_entry& server : p.servers) {
         server.close_needed = true;
     }
-    close_idle(p, out);
+    close_unused(p, out);
 }
 
 void pool_core::retire(bool now, actions& out) {
@@ -935,6 +941,17 @@ void pool_core::take_out(server_entry& idle, action::kind what, actions& out) {
     out.push_back({what, idle.worker, idle.owner, idle.id});
 }
 
+/// Those that nobody has had yet, too.
+void pool_core::close_unused(pool& p, actions& out) {
+    for (server_entry& server : p.servers) {
+        if (server.where == server_entry::state::connecting) {
+            server.close_needed = true;
+            out.push_back({action::kind::close, server.worker, &p, server.id});
+        }
+    }
+    close_idle(p, out);
+}
+
 void pool_core::close_idle(pool& p, actions& out) {
     for (auto& side : p.sides) {
         while (!side.idle.empty()) {
@@ -962,7 +979,7 @@ void pool_core::pause(database_entry* db, actions& out) {
     for (auto& [name, entry] : databases_) {
         if (db == nullptr || db == entry.get()) {
             for (auto& p : entry->pools) {
-                close_idle(*p, out);
+                close_unused(*p, out);
             }
         }
     }

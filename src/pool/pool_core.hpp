@@ -501,6 +501,7 @@ private:
     }
 
     void take_out(server_entry& idle, action::kind what, actions& out);
+    void close_unused(pool& p, actions& out);
     void close_idle(pool& p, actions& out);
     void send_unneeded(database_entry& db, actions& out);
 

@@ -209,7 +209,9 @@ void server_connection::logged_in() {
     auto greeting = std::make_shared<const welcome>(welcome{parameters_, login_->welcome()});
     login_.reset();
     host_->pools().run(host_->id(), [&](pool_core&, actions&) {
-        owner->greeting = std::move(greeting);
+        if (!close_needed) {
+            owner->greeting = std::move(greeting);
+        }
         if (listed < owner->database.listed_failed_at.size()) {
             owner->database.listed_failed_at[listed].reset();
             owner->database.listed_tried.clear();
@@ -231,15 +233,19 @@ void server_connection::login_failed(std::string_view why, std::string_view sqls
         net::to_string(address_),
         why
     );
+    stop_opening();
+    host_->pools().run(host_->id(), [&](pool_core& core, actions& out) {
+        core.connect_failed(*this, why, sqlstate, net::loop::now(), out);
+    });
+    host_->remove(*this);
+}
+
+void server_connection::stop_opening() {
     phase_ = phase::gone;
     clear();
     connector_.reset();
     opening_.reset();
     stream_.reset();
-    host_->pools().run(host_->id(), [&](pool_core& core, actions& out) {
-        core.connect_failed(*this, why, sqlstate, net::loop::now(), out);
-    });
-    host_->remove(*this);
 }
 
 // Leases.
@@ -935,10 +941,15 @@ void server_connection::close(std::string_view why) {
     if (phase_ == phase::gone) {
         return;
     }
-    if (phase_ == phase::connecting || phase_ == phase::login) {
-        return login_failed(why, {});
+    if (phase_ != phase::connecting && phase_ != phase::login) {
+        return lose(errc::server_lost, why);
     }
-    lose(errc::server_lost, why);
+    log::info("server {} {}/{}: not opened: {}", id, owner->database.name, owner->user, why);
+    stop_opening();
+    host_->pools().run(host_->id(), [&](pool_core& core, actions& out) {
+        core.closed(*this, net::loop::now(), out);
+    });
+    host_->remove(*this);
 }
 
 void server_connection::lose(errc code, std::string_view why) {

@@ -300,6 +300,7 @@ private:
     void ask();
     void logged_in();
     void login_failed(std::string_view why, std::string_view sqlstate);
+    void stop_opening();
 
     void relay(std::string_view bytes, std::size_t run);
     bool on_reply(std::string_view bytes, std::size_t& run);

@@ -34,6 +34,9 @@ public:
 
     const auth_query_request& what() const noexcept { return what_; }
 
+    /// The pool that is asked; nullptr when it is not any more.
+    pool::pool* asks() const noexcept { return done_ ? wanted : nullptr; }
+
 private:
     // From the pool and the server.
     void on_granted(pool::server_connection& server) override;

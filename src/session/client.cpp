@@ -395,10 +395,16 @@ bool client::acquire() {
 void client::on_granted(pool::server_connection& server) {
     switch (state_) {
         case state::greeting: {
-            const auto greeting = host_.pools().run(
-                host_.id(), [&](pool::pool_core&, pool::actions&) { return wanted->greeting; }
-            );
+            const auto greeting =
+                host_.pools().run(host_.id(), [&](pool::pool_core&, pool::actions&) {
+                    server.close_needed = server.close_needed || wanted->greeting == nullptr;
+                    return wanted->greeting;
+                });
             server.end_lease(pool::lease_end::done);
+            if (greeting == nullptr) {
+                acquire();  // it was one of those that are replaced; the next one tells its own
+                return;
+            }
             return greet(*greeting);
         }
         case state::waiting:

@@ -116,8 +116,10 @@ public:
     /// There is news of the cluster that it waits for.
     void on_view();
 
-    /// The pool it belongs to; nullptr until it is logged in, and for the console.
-    pool::pool* pool_of() const noexcept { return wanted; }
+    /// The pool it belongs to, or that its log-in asks; nullptr before, and for the console.
+    pool::pool* pool_of() const noexcept {
+        return wanted == nullptr && lookup_ ? lookup_->asks() : wanted;
+    }
 
     // For the console.
 

@@ -233,11 +233,19 @@ void client::enter_pool() {
     }
     std::optional<errc> refusal;
     std::shared_ptr<const pool::welcome> greeting;
+    const bool anybody = login_->method() == auth::auth_method::any;
     host_.pools().run(host_.id(), [&](pool::pool_core& core, pool::actions&) {
         pool::database_entry* db = core.find_database(identity_->database);
         if (db == nullptr || db->disabled) {
             refusal = db == nullptr ? errc::no_such_database : errc::database_disabled;
             return;
+        }
+        if (anybody && !db->settings.user) {
+            refusal = errc::forced_user_needed;
+            return;
+        }
+        if (anybody) {
+            identity_->user = *db->settings.user;  // what the client calls itself means nothing
         }
         pool::user_entry& account = core.find_user(identity_->user);
         pool::pool& of = core.find_pool(*db, db->settings.user.value_or(identity_->user));

@@ -107,6 +107,9 @@ public:
 
     std::uint64_t cancel_key() const noexcept { return cancel_key_; }
 
+    /// How it was let in. REQUIRES: it was.
+    auth::auth_method method() const noexcept { return method_; }
+
     /// As the client has called itself, or as auth_query says that it is called.
     const std::string& user() const noexcept { return user_; }
 

@@ -23,6 +23,18 @@ def start(start_pooler):
     return begin
 
 
+@pgweir_only
+def test_look_up_in_a_database_that_is_removed_ends(start, primary):
+    pooler = start(databases={"app": f"host=127.0.0.1 port={primary.port}"}, client_login_timeout=600)
+    pooler.command("PAUSE app")
+    client = pooler.raw(timeout=60)
+    client.startup("scram_user", "app", read=False)
+    assert client.silent_for(0.3), "the question waits"
+    del pooler.databases["app"]
+    pooler.reload()
+    check_error(client.read_to_end().error, "57P01", "database removed")
+
+
 def log_in(pooler, user, password=None, **options):
     password = PASSWORDS[user] if password is None else password
     return pooler.client(user=user, password=password, **options)

@@ -737,4 +737,19 @@ def test_passwords_are_never_logged(start_pooler):
     pooler = start_pooler(auth_type="plain", verbose=2)
     with pooler.client(user=ADMIN, database="pgbouncer") as console:
         console.query("show config")
-    assert "admin secret" not in pooler.log()
+        console.query("set auth_ldap_options = 'ldapserver=127.0.0.1 ldapbindpasswd=hush'")
+    wait_until(lambda: "SET auth_ldap_options" in pooler.log(), "a line")
+    assert "admin secret" not in pooler.log() and "hush" not in pooler.log()
+
+
+def test_database_that_was_removed_comes_back_unpaused(start_pooler, primary):
+    pooler = start_pooler()
+    before = dict(pooler.databases)
+    for command in ("PAUSE app", "DISABLE app"):
+        pooler.command(command)
+        del pooler.databases["app"]
+        pooler.reload()
+        pooler.databases.update(before)
+        pooler.reload()
+        with pooler.client() as client:
+            assert client.ask("select 1") == "1"

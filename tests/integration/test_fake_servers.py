@@ -53,6 +53,64 @@ def test_the_fake_can_also_behave(with_fake):
     assert fake.startups[0]["database"] == "fake"
 
 
+def moved(pooler, primary):
+    """The database of the fake is PostgreSQL's from now on."""
+    pooler.databases["fake"] = f"host=127.0.0.1 port={primary.port} dbname=app user=app password=x"
+    pooler.reload()
+
+
+PATIENT = {"server_connect_timeout": 600, "query_wait_timeout": 600, "server_login_retry": 600}
+
+
+@pytest.mark.parametrize("clients", [1, 6])
+def test_host_that_never_answers_is_left_by_a_reload(with_fake, primary, clients):
+    """Nobody waits for connections that are being opened to it."""
+    pooler, _ = with_fake(fake_postgres.never_answers, client_login_timeout=600, **PATIENT)
+    waiting = [pooler.raw(timeout=seconds(60)) for _ in range(clients)]
+    for client in waiting:
+        client.startup("app", "fake", read=False)
+    wait_until(lambda: pooler.pool("fake")["sv_login"] >= 1, "the host is asked")
+    moved(pooler, primary)
+    for client in waiting:
+        client.read_login("app")
+        assert client.ask("select current_database()") == "app"
+        client.reset()
+
+
+def test_refusal_by_the_host_before_a_reload_is_not_that_of_the_next(with_fake, primary):
+    refuse, reached = threading.Event(), threading.Event()
+
+    def script(connection):
+        connection.read_startup()
+        reached.set()
+        refuse.wait(seconds(30))
+        connection.send(fake_postgres.error_response(S="FATAL", C="28P01", M="the old one says no"))
+
+    pooler, _ = with_fake(script, client_login_timeout=600, **PATIENT)
+    client = pooler.raw(timeout=seconds(60))
+    client.startup("app", "fake", read=False)
+    assert reached.wait(seconds(30))
+    moved(pooler, primary)
+    refuse.set()
+    client.read_login("app")
+    assert client.ask("select current_database()") == "app"
+    with pooler.client("fake") as other:
+        assert other.ask("select current_database()") == "app"
+    client.reset()
+
+
+def test_pause_does_not_wait_for_a_host_that_never_answers(with_fake):
+    pooler, _ = with_fake(fake_postgres.never_answers, client_login_timeout=600, **PATIENT)
+    client = pooler.raw(timeout=seconds(60))
+    client.startup("app", "fake", read=False)
+    wait_until(lambda: pooler.pool("fake")["sv_login"] == 1, "the host is asked")
+    pooler.command("PAUSE")
+    assert pooler.pool("fake")["sv_login"] == 0
+    pooler.command("RESUME")
+    wait_until(lambda: pooler.pool("fake")["sv_login"] == 1, "the host is asked again")
+    client.reset()
+
+
 class Nonsense:
     """One pooler in front of all who talk nonsense at log-in, with a client for each. They are there at the same time,
     because most of them wait until client_login_timeout. Meanwhile others are served."""

@@ -53,6 +53,37 @@ def test_trust_refuses_an_unknown_user(pooler):
     works(pooler)
 
 
+def test_first_client_after_a_reload_is_told_of_the_new_database(start_pooler, primary):
+    pooler = start_pooler(databases={"app": f"host=127.0.0.1 port={primary.port} dbname=app"})
+    primary.ask("alter database second set timezone = 'Asia/Tokyo'")
+    try:
+        with pooler.client() as before:
+            assert before.parameters["TimeZone"] == "UTC"
+            pooler.databases["app"] = f"host=127.0.0.1 port={primary.port} dbname=second"
+            pooler.reload()
+            with pooler.client() as after:
+                assert after.parameters["TimeZone"] == "Asia/Tokyo"
+                assert after.ask("show timezone") == "Asia/Tokyo"
+            assert before.ask("show timezone") == "UTC", "it was told so"
+    finally:
+        primary.ask("alter database second reset timezone")
+
+
+def test_auth_type_any_is_the_user_of_the_database(start_pooler, primary):
+    at = f"host=127.0.0.1 port={primary.port} dbname=app"
+    pooler = start_pooler(
+        auth_type="any",
+        databases={"app": at, "forced": f"{at} user=trust_user"},
+        users={"trust_user": "max_user_client_connections=2"},
+    )
+    with refused("F0000", "bouncer config error"):
+        pooler.client(user="postgres", password="x")
+    with pooler.client(user="postgres", database="forced") as one, pooler.client(user="x", database="forced") as other:
+        assert {one.ask("select current_user"), other.ask("select current_user")} == {"trust_user"}
+        with refused("53300", "max_user_client_connections"):
+            pooler.client(user="another", database="forced")
+
+
 @pytest.mark.parametrize("method", ["trust", "scram-sha-256"])
 def test_unknown_database_is_refused(start_pooler, method):
     pooler = start_pooler(auth_type=method)

@@ -233,6 +233,11 @@ TEST(CommandTest, TheLogNamesWhatWasDone) {
     EXPECT_EQ(log_text(op("reload")), "RELOAD");
     EXPECT_EQ(log_text(op("kill_client 7")), "KILL_CLIENT 7");
     EXPECT_EQ(log_text(op("set verbose = 1")), "SET verbose=1");
+    EXPECT_EQ(log_text(op("set nothing = 'secret'")), "SET nothing");
+    EXPECT_EQ(
+        log_text(op("set auth_ldap_options = 'ldapbindpasswd=secret'")),
+        "SET auth_ldap_options=****"
+    );
 }
 
 }  // namespace

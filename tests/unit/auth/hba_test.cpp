@@ -375,6 +375,8 @@ TEST(HbaTest, BadLinesRefuseTheFileAndSayWhere) {
         {"hostnossl all all all cert", "cert is for connections with TLS only"},
         {"local all all trust option", "\"option\" behind the method is not an option"},
         {"local all all trust =x", "\"=x\" behind the method is not an option"},
+        {"local all all ldap ldapbindpasswd=se cret",
+         "what is behind \"ldapbindpasswd=\" and its value is not an option"},
         {"local \"all all trust", "a quote is not closed"},
         {"local all, all trust,", "a word is missing behind the comma"},
         {"local all,,app all trust", "a word is missing behind the comma"},
