@@ -365,14 +365,10 @@ void supervisor::follow_primaries(pool::pool_core& core, pool::actions& out) {
 }
 
 void supervisor::keep_names(
-    std::uint32_t database,
-    const std::string& name,
-    topology::cluster_number cluster,
-    const std::string& dbname
+    std::uint32_t database, const std::string& name, const std::string& dbname
 ) {
-    names_.want(database, name, [this, cluster, dbname] {
-        return clusters_.access_to(cluster, dbname);
-    });
+    // Its cluster may be another one after a RELOAD.
+    names_.want(database, name, [this, name, dbname] { return clusters_.access_to(name, dbname); });
 }
 
 // Listening.

@@ -116,12 +116,7 @@ public:
 
     /// From now on the names in a database are known as well as they can be. `dbname`: as its
     /// servers know it.
-    void keep_names(
-        std::uint32_t database,
-        const std::string& name,
-        topology::cluster_number cluster,
-        const std::string& dbname
-    );
+    void keep_names(std::uint32_t database, const std::string& name, const std::string& dbname);
 
     void refresh_names(std::uint32_t database) { names_.refresh(database); }
 

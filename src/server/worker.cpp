@@ -249,7 +249,7 @@ void worker::want_names(pool::database_entry& db) {
         const std::string dbname = shared_.pools.run(id_, [&](pool::pool_core&, pool::actions&) {
             return db.settings.dbname;
         });
-        supervisor_.keep_names(db.number, db.name, db.cluster, dbname);
+        supervisor_.keep_names(db.number, db.name, dbname);
     }
 }
 

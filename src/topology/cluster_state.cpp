@@ -59,6 +59,62 @@ cluster_state::cluster_state(
     }
 }
 
+std::optional<std::size_t> cluster_state::find(const host_settings& server) const noexcept {
+    for (std::size_t index = 0; index < hosts_.size(); index++) {
+        const host_settings& own = hosts_[index].settings;
+        if (own.name == server.name && own.port == server.port) {
+            return index;
+        }
+    }
+    return std::nullopt;
+}
+
+std::size_t cluster_state::shared_with(const cluster_state& other) const noexcept {
+    return static_cast<std::size_t>(std::count_if(
+        other.hosts_.begin(),
+        other.hosts_.end(),
+        [&](const host& h) { return find(h.settings).has_value(); }
+    ));
+}
+
+std::optional<cluster_state::reign> cluster_state::translated(
+    const std::optional<reign>& of, const cluster_state& from
+) const {
+    const auto here = of ? find(from.hosts_[of->host].settings) : std::nullopt;
+    return here ? std::optional(reign{*here, of->who, of->timeline}) : std::nullopt;
+}
+
+void cluster_state::succeed(const cluster_state& before, steady_time now) {
+    memory_ = before.memory_.system_identifier != 0 ? before.memory_ : memory_;
+    reign_ = translated(before.reign_, before);
+    const auto last = translated(before.reign_ ? before.reign_ : before.last_reign_, before);
+    last_reign_ = reign_ ? translated(before.last_reign_, before) : last;
+    first_heard_at_ = before.first_heard_at_;
+    everybody_asked_ = before.everybody_asked_;
+    for (std::size_t index = 0; index < hosts_.size(); index++) {
+        if (const auto there = before.find(hosts_[index].settings)) {
+            const host_settings settings = hosts_[index].settings;
+            hosts_[index] = before.hosts_[*there];
+            hosts_[index].settings = settings;
+            hosts_[index].rival_on = last ? hosts_[index].rival_on : 0;   // it was last's
+            view_.hosts[index].state = before.view_.hosts[*there].state;  // which was told
+        }
+    }
+    if (reign_) {
+        torn_ = before.torn_;
+        samples_ = before.samples_;
+        sampled_incarnation_ = before.sampled_incarnation_;
+        primary_shows_ = before.primary_shows_;
+        view_.primary = reign_->host;
+        view_.sampled_at = before.view_.sampled_at;
+        view_.inserted = before.view_.inserted;
+        view_.flushed = before.view_.flushed;
+    }
+    for (std::size_t index = 0; index < hosts_.size(); index++) {
+        judge(index, now);
+    }
+}
+
 std::string cluster_state::name_of(std::size_t index) const {
     return fmt::format("{}:{}", hosts_[index].settings.name, hosts_[index].settings.port);
 }

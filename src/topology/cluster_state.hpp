@@ -72,6 +72,13 @@ public:
 
     void set_limits(const lag_limits& limits) { limits_ = limits; }
 
+    /// What another one knew of the servers that both have: who is primary, who is fenced, and what
+    /// they last said. REQUIRES: nothing was taken yet.
+    void succeed(const cluster_state& before, steady_time now);
+
+    /// How many servers both have.
+    std::size_t shared_with(const cluster_state& other) const noexcept;
+
     /// A server has answered or not. REQUIRES: times do not run backwards.
     void take(std::size_t host, const report& what, steady_time now);
 
@@ -139,6 +146,9 @@ private:
         friend bool operator==(const reign&, const reign&) = default;
     };
 
+    std::optional<std::size_t> find(const host_settings& server) const noexcept;
+    std::optional<reign> translated(const std::optional<reign>& of, const cluster_state& from)
+        const;
     void learn(host& of, const answer& said);
     void end_first_round(steady_time now);
     void adopt_system();

@@ -88,9 +88,12 @@ struct cluster_watch::state {
     /// Writes down what is to be remembered. REQUIRES: `mutex` is not held.
     void save();
 
+    using old_clusters = std::vector<std::unique_ptr<cluster>>;
+
     // REQUIRES of all of these: `mutex` is held.
-    void add_cluster(const planned_cluster& what, const plan& all);
+    void add_cluster(const planned_cluster& what, const plan& all, const old_clusters& gone);
     cluster* find_cluster(cluster_number number);
+    const cluster* cluster_of(std::string_view database) const;
     server& find_server(const server_access& to);
     void on_report(const server* from, const report& what);
     void take(cluster& of, std::size_t host, const report& what);
@@ -123,20 +126,27 @@ result<cluster_numbers> cluster_watch::use(const plan& next) {
         if (file->path() != state_->file.path()) {
             state_->file = std::move(*file);
         }
-        std::erase_if(state_->clusters, [&](const std::unique_ptr<state::cluster>& old) {
-            const bool kept = std::any_of(
-                next.clusters.begin(),
-                next.clusters.end(),
-                [&](const planned_cluster& each) { return each.is_like(old->planned); }
-            );
-            if (!kept) {
-                state_->publish(old->number, nullptr);
+        const auto kept = std::stable_partition(
+            state_->clusters.begin(),
+            state_->clusters.end(),
+            [&](const std::unique_ptr<state::cluster>& old) {
+                return std::any_of(
+                    next.clusters.begin(),
+                    next.clusters.end(),
+                    [&](const planned_cluster& each) { return each.is_like(old->planned); }
+                );
             }
-            return !kept;
-        });
+        );
+        const state::old_clusters gone(
+            std::make_move_iterator(kept), std::make_move_iterator(state_->clusters.end())
+        );
+        state_->clusters.erase(kept, state_->clusters.end());
+        for (const auto& old : gone) {
+            state_->publish(old->number, nullptr);
+        }
         state_->interval = next.interval;
         for (const planned_cluster& each : next.clusters) {
-            state_->add_cluster(each, next);
+            state_->add_cluster(each, next, gone);
         }
         for (const auto& each : state_->clusters) {
             for (const planned_database& db : each->planned.databases) {
@@ -150,7 +160,9 @@ result<cluster_numbers> cluster_watch::use(const plan& next) {
     return numbers;  // and now the threads end that nobody needs, without the mutex
 }
 
-void cluster_watch::state::add_cluster(const planned_cluster& what, const plan& all) {
+void cluster_watch::state::add_cluster(
+    const planned_cluster& what, const plan& all, const old_clusters& gone
+) {
     for (const auto& old : clusters) {
         if (old->planned.is_like(what)) {
             old->planned.databases = what.databases;
@@ -165,12 +177,32 @@ void cluster_watch::state::add_cluster(const planned_cluster& what, const plan& 
     for (const server_access& to : what.servers) {
         made.servers.push_back(&find_server(to));
     }
+    const auto heir_of = std::max_element(gone.begin(), gone.end(), [&](auto& a, auto& b) {
+        return made.judge.shared_with(a->judge) < made.judge.shared_with(b->judge);
+    });
+    if (heir_of != gone.end() && made.judge.shared_with((*heir_of)->judge) != 0) {
+        made.judge.succeed((*heir_of)->judge, now());
+    }
     show(made);
     for (std::size_t host = 0; host < made.servers.size(); host++) {
         if (const auto& last = made.servers[host]->last) {
             take(made, host, *last);
+        } else if (made.judge.view().hosts[host].state != router::host_state::unknown) {
+            take(made, host, {report::kind::broken, {}, "it is connected to anew"});
         }
     }
+}
+
+const cluster_watch::state::cluster* cluster_watch::state::cluster_of(std::string_view database
+) const {
+    for (const auto& each : clusters) {
+        for (const planned_database& one : each->planned.databases) {
+            if (one.name == database) {
+                return each.get();
+            }
+        }
+    }
+    return nullptr;
 }
 
 cluster_watch::state::server& cluster_watch::state::find_server(const server_access& to) {
@@ -348,10 +380,13 @@ std::vector<cluster_report> cluster_watch::clusters() const {
 }
 
 std::optional<server_access> cluster_watch::access_to(
-    cluster_number number, const std::string& dbname
+    const std::string& database, const std::string& dbname
 ) const {
     const std::lock_guard lock(state_->mutex);
-    const state::cluster* of = state_->find_cluster(number);
+    const state::cluster* of = state_->cluster_of(database);
+    if (of == nullptr) {
+        of = state_->cluster_of("*");
+    }
     if (of == nullptr) {
         return std::nullopt;
     }

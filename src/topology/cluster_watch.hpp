@@ -59,9 +59,10 @@ public:
 
     std::vector<cluster_report> clusters() const;
 
-    /// How to get into a server of the cluster that can be asked now, the primary if there is one;
-    /// `dbname` instead of the database that it is watched by.
-    std::optional<server_access> access_to(cluster_number cluster, const std::string& dbname) const;
+    /// How to get into a server of a database's cluster that can be asked now, the primary if there
+    /// is one; `dbname` instead of the database that it is watched by.
+    std::optional<server_access> access_to(const std::string& database, const std::string& dbname)
+        const;
 
     /// Ends all threads; nothing is published any more.
     void stop(milliseconds patience = seconds(2));

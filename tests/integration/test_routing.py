@@ -36,6 +36,16 @@ def route(replicas, start_pooler):
 # Where statements go.
 
 
+def test_new_names_are_known_to_old_sessions_after_a_reload(route):
+    """Also when the servers are asked in another way since then."""
+    r = route()
+    with r.pooler.client() as client:
+        assert client.ask(READ) == "0"
+        r.pooler.command("SET server_connect_timeout = 9")
+        r.primary.ask("create table fresh (a int); grant all on fresh to public")
+        wait_until(lambda: r.client_reads(client, "select a from fresh"), "it is read on the standby", seconds(60), 0.1)
+
+
 def test_reads_go_to_the_standby_and_writes_to_the_primary(route):
     r = route()
     with r.pooler.client() as client:

@@ -1,6 +1,7 @@
 """The servers of a routed database, watched while they are promoted, stopped, frozen and brought back."""
 
 import os
+import time
 
 import pytest
 
@@ -135,6 +136,54 @@ def test_nobody_to_ask_as_is_told_at_start(three):
         assert "set topology_user and topology_password" in pooler.log()
     finally:
         pooler.remove()
+
+
+def test_fenced_primary_stays_fenced_over_a_reload(watch, three):
+    """Also where how servers are asked has changed, and when the one in use is lost."""
+    old, first, second = three
+    pooler = watch(three)
+    expect(pooler, {old: PRIMARY, first: STANDBY, second: STANDBY})
+    second.stop()
+    old.stop("immediate")
+    first.promote()
+    expect(pooler, {first: PRIMARY})
+    second.start()
+    second.promote()
+    expect(pooler, {first: PRIMARY, second: FENCED})
+    pooler.databases["app"] = routed(three, "weight=1,3,1")
+    pooler.reload()
+    pooler.command("SET server_connect_timeout = 9")
+    expect(pooler, {first: PRIMARY, second: FENCED})
+    first.stop("immediate")
+    expect(pooler, {first: GONE, second: FENCED})
+    pooler.command("SET server_connect_timeout = 8")
+    expect(pooler, {first: GONE, second: FENCED})
+    time.sleep(seconds(1))
+    assert states(pooler)[second.port] == FENCED
+    pooler.databases["app"] = routed([old, second])
+    pooler.reload()
+    expect(pooler, {second: PRIMARY})
+
+
+def test_reload_leaves_what_is_under_way(watch, three):
+    """Whether it adds a host that there is or one that there is not, or how servers are asked changes."""
+    pooler = watch(three[:2])
+    expect(pooler, {three[0]: PRIMARY, three[1]: STANDBY})
+    with pooler.client() as client:
+        assert client.query("begin; create temp table under_way (a int) on commit drop").status == "T"
+        pooler.databases["app"] = routed(three)
+        pooler.reload()
+        assert client.query("insert into under_way values (1)").tags == ["INSERT 0 1"]
+        expect(pooler, {three[0]: PRIMARY, three[2]: STANDBY})
+        nobody = free_port()
+        ports = ",".join(str(port) for port in [*(server.port for server in three), nobody])
+        pooler.databases["app"] = f"host={','.join(['127.0.0.1'] * 4)} port={ports} dbname=app routing=auto"
+        pooler.reload()
+        assert client.query("insert into under_way values (2)").tags == ["INSERT 0 1"]
+        pooler.command("SET server_connect_timeout = 7")
+        assert client.query("insert into under_way values (3)").tags == ["INSERT 0 1"]
+        expect(pooler, {three[0]: PRIMARY, three[1]: STANDBY})
+        assert client.query("commit").tags == ["COMMIT"]
 
 
 def test_nobody_to_ask_as_fails_a_reload(watch, three):

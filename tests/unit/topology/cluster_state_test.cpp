@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pgweir::topology {
@@ -118,6 +119,27 @@ public:
 
     /// Until told otherwise servers show this.
     void shows(commit_snapshot what) { shows_ = std::move(what); }
+
+    /// From now on its servers are these of before, by their number, and others for what is -1.
+    void has_hosts(const std::vector<int>& which) {
+        std::vector<host_settings> next;
+        std::vector<process> processes;
+        for (const int host : which) {
+            if (host < 0) {
+                next.push_back({"another", 5432, 1});
+                processes.push_back({our_system, 77, ++last_incarnation_});
+            } else {
+                const auto index = static_cast<std::size_t>(host);
+                next.push_back({view().hosts[index].name, 5432, 1});
+                processes.push_back(processes_[index]);
+            }
+        }
+        const cluster_state before = std::exchange(
+            state_, cluster_state(next, lag_limits{}, memory{}, "watcher", state_.view().term)
+        );
+        state_.succeed(before, now_);
+        processes_ = std::move(processes);
+    }
 
     void pass(microseconds time) { now_ += time; }
 
@@ -354,6 +376,61 @@ TEST(ClusterStateTest, FencedRivalIsNotTakenWhenTheOneInUseIsLost) {
     EXPECT_FALSE(c.view().primary);
     c.primary(0, 2);
     EXPECT_EQ(c.view().primary, 0U);
+}
+
+TEST(ClusterStateTest, ReloadThatAddsAServerLeavesThePrimary) {
+    cluster c(2);
+    c.starts(2);
+    c.has_hosts({-1, 1, 0});
+    EXPECT_EQ(c.view().primary, 2U);
+    EXPECT_EQ(c.view().term, 1U);
+    EXPECT_EQ(c.state_of(0), host_state::unknown);
+    EXPECT_EQ(c.state_of(1), host_state::serving);
+    EXPECT_EQ(c.state_of(2), host_state::serving);
+    EXPECT_EQ(c.state().remembered().timeline, 2U);
+    c.standby(1, 2);
+    c.primary(2, 2);
+    c.fails(0);
+    EXPECT_EQ(c.view().primary, 2U);
+    EXPECT_EQ(c.view().term, 1U) << "nothing has happened to it";
+}
+
+TEST(ClusterStateTest, ReloadThatTakesThePrimaryAwayLooksForAnother) {
+    cluster c(3);
+    c.starts(2);
+    c.has_hosts({1, 2});
+    EXPECT_FALSE(c.view().primary);
+    c.primary(1, 3);
+    EXPECT_EQ(c.view().primary, 1U);
+}
+
+TEST(ClusterStateTest, RivalStaysFencedOverAReload) {
+    cluster c(2);
+    c.starts(2);
+    c.primary(1, 2);
+    c.has_hosts({1, 0});
+    EXPECT_EQ(c.view().primary, 1U) << "the one in use stays";
+    EXPECT_EQ(c.state_of(0), host_state::fenced);
+    c.fails(1);
+    c.has_hosts({0, 1, -1});
+    c.primary(0, 2);
+    c.fails(2);
+    EXPECT_FALSE(c.view().primary) << "it was fenced before that one was lost";
+    EXPECT_EQ(c.state_of(0), host_state::fenced);
+}
+
+TEST(ClusterStateTest, RivalIsTakenWhenTheOneInUseIsTakenOutOfTheList) {
+    for (const bool lost : {false, true}) {
+        cluster c(2);
+        c.starts(2);
+        c.primary(1, 2);
+        if (lost) {
+            c.fails(0);
+        }
+        c.has_hosts({1});
+        c.primary(0, 2);
+        EXPECT_EQ(c.view().primary, 0U) << lost;
+    }
 }
 
 TEST(ClusterStateTest, RivalThatWasAStandbySinceMayBePrimary) {
